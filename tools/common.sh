@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# For the scripts in this folder: source it after `set -euo pipefail`.
+
+PATH=$PATH:/usr/sbin:/sbin # bpftool and ip, where a user's path lacks them
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034 # used by those who source this file
+build_dir=$repository/build/release
+program=tools/$(basename "$0")
+
+# die MESSAGE...: one line on standard error, exit 1.
+die() {
+    echo "$program: $*" >&2
+    exit 1
+}
+
+# usage_error MESSAGE...: the same for wrong arguments, exit 2.
+usage_error() {
+    echo "$program: $* (see $program --help)" >&2
+    exit 2
+}
+
+# need_root: network namespaces, BPF and apt-get all need it.
+need_root() {
+    [[ $EUID -eq 0 ]] || die "must run as root (sudo $program ...)"
+}
