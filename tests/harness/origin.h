@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_TESTS_HARNESS_ORIGIN_H
+#define BMC_TESTS_HARNESS_ORIGIN_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/harness/process.h"
+
+namespace bmc::test
+{
+
+/// A memcached-sr that listens with TCP and UDP on every address of a namespace.
+class Origin
+{
+  public:
+    struct Options {
+        std::uint16_t port = 11211;
+        /// Folder of the pinned maps (`-o bmc=`); empty: run without.
+        std::string pins;
+        std::vector<std::string> more; ///< further arguments
+    };
+
+    /// Starts it and waits until it listens. It drops its privileges to user
+    /// nobody, as an installed one would.
+    Origin(const NetNs &where, const Options &options);
+
+    std::uint16_t port() const { return port_; }
+    Process &process() { return process_; }
+    /// Asks it to end and waits for that.
+    void stop();
+    /// Ends it at once, with SIGKILL.
+    void kill();
+
+  private:
+    std::uint16_t port_;
+    Process process_;
+};
+
+} // namespace bmc::test
+
+#endif
