@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_ABI_BUCKET_H
+#define BMC_ABI_BUCKET_H
+
+/*
+ * Layout of the map `buckets`: a set-associative cache whose buckets hand out
+ * their memory in blocks, so that an entry takes room by the size of its reply.
+ * bmc/bpf/cache.h is the only code that reads or writes it.
+ */
+
+#include "types.h"
+
+#define BMC_BLOCK_SIZE    64
+#define BMC_BUCKET_BLOCKS 64 /* the first two hold the header */
+#define BMC_HEADER_BLOCKS 2
+#define BMC_BUCKET_WAYS   24 /* entries of one bucket; a multiple of four */
+
+struct bmc_bucket {
+    __u32 sequence;               /* odd while a writer is at work; see cache.h */
+    __u32 visited;                /* bit per way: hit since the hand last passed */
+    __u64 used;                   /* bit per block, header blocks included */
+    __u32 hand;                   /* next way to consider for eviction */
+    __u32 entries;                /* ways in use */
+    __u16 tag[BMC_BUCKET_WAYS];   /* 0: way is empty; unique in its bucket */
+    __u8 first[BMC_BUCKET_WAYS];  /* first block of the entry */
+    __u8 blocks[BMC_BUCKET_WAYS]; /* blocks that it takes */
+    __u8 pad[8];
+    __u8 block[BMC_BUCKET_BLOCKS - BMC_HEADER_BLOCKS][BMC_BLOCK_SIZE];
+};
+
+BMC_STATIC_ASSERT(sizeof(struct bmc_bucket) == BMC_BLOCK_SIZE * BMC_BUCKET_BLOCKS, "one page");
+
+/*
+ * Head of an entry, at the start of its first block; the reply's text for the
+ * key, "VALUE <key> <flags> <length>\r\n<value>\r\n", follows it directly.
+ */
+struct bmc_entry {
+    __u64 version;     /* of the key's clock when the origin read the value */
+    __u64 generation;  /* likewise */
+    __u64 deadline_ns; /* CLOCK_MONOTONIC, or BMC_NO_DEADLINE */
+    __u16 length;      /* bytes of text */
+    __u16 sum;         /* ones' complement sum of the text, RFC 1071, folded */
+    __u8 key_length;
+    __u8 reserved[3];
+};
+
+#define BMC_ENTRY_HEAD 32
+BMC_STATIC_ASSERT(sizeof(struct bmc_entry) == BMC_ENTRY_HEAD, "half a block");
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_ABI_CONFIG_H
+#define BMC_ABI_CONFIG_H
+
+/*
+ * Load-time configuration: the loader fills `bmc_config` in .rodata before the
+ * programs are verified, so that the verifier prunes what is not used.
+ */
+
+#include "types.h"
+
+#define BMC_MAX_PORTS     8
+#define BMC_MAX_ADDRESSES 16 /* per address family */
+#define BMC_MAX_MACS      16
+
+struct bmc_mac {
+    __u8 byte[6];
+    __u8 pad[2];
+};
+
+struct bmc_addr6 {
+    __u32 word[4]; /* network byte order */
+};
+
+/* Addresses and ports are in network byte order. */
+struct bmc_config {
+    __u32 port_count;
+    __u32 mac_count;
+    __u32 addr4_count;
+    __u32 addr6_count;
+    __u16 port[BMC_MAX_PORTS];
+    struct bmc_mac mac[BMC_MAX_MACS]; /* of the interfaces attached to */
+    __u32 addr4[BMC_MAX_ADDRESSES];   /* addresses that the origin answers */
+    struct bmc_addr6 addr6[BMC_MAX_ADDRESSES];
+    __u32 bucket_count; /* entries of the map `buckets` */
+    __u32 mtu;          /* smallest of the interfaces, bytes of IP packet */
+    /*
+     * 1 if requests may come from a local stack that leaves the UDP checksum to
+     * the device (veth, virtio): such a packet carries the sum of its pseudo
+     * header only, and is accepted with that.
+     */
+    __u32 partial_checksums;
+    __u32 reserved;
+};
+
+BMC_STATIC_ASSERT(sizeof(struct bmc_config) ==
+                      16 + 2 * BMC_MAX_PORTS + 8 * BMC_MAX_MACS + 20 * BMC_MAX_ADDRESSES + 16,
+                  "no holes");
+
+#endif

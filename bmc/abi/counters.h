@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_ABI_COUNTERS_H
+#define BMC_ABI_COUNTERS_H
+
+/*
+ * Every counter of the kernel programs: X(name, help). The enum, the storage,
+ * the report of `bmc stats` and the metric names all come from this one list.
+ * Names ending in _keys count keys, all others count packets.
+ *
+ * A request for a GET ends in exactly one of: hit, an rx_pass_* reason, an
+ * rx_miss_* reason or rx_lost_*. Packets that are not UDP to a configured
+ * address and port count in rx_other only.
+ */
+
+#include "types.h"
+
+#define BMC_COUNTERS(X)                                                                       \
+    /* ingress: what came */                                                                  \
+    X(rx_other, "packets that are not UDP for a configured address and port")                 \
+    X(rx_requests, "UDP datagrams for a configured address and port")                         \
+    X(rx_gets, "well-formed get requests among them")                                         \
+    /* ingress: answered by the kernel */                                                     \
+    X(hit, "get requests answered by the kernel")                                             \
+    X(hit_keys, "keys answered with a value")                                                 \
+    X(hit_absent_keys, "keys answered as absent")                                             \
+    /* ingress: passed up because the packet is not plain */                                  \
+    X(rx_pass_fragment, "passed up: IP fragment")                                             \
+    X(rx_pass_ip_options, "passed up: IPv4 options or IPv6 extension headers")                \
+    X(rx_pass_ip_header, "passed up: IP version, length or header checksum is wrong")         \
+    X(rx_pass_address, "passed up: source address that the IP stack would refuse")            \
+    X(rx_pass_mac, "passed up: Ethernet destination is not an attached interface")            \
+    X(rx_pass_udp_length, "passed up: UDP length does not match the packet")                  \
+    X(rx_pass_checksum, "passed up: UDP checksum is wrong or absent where required")          \
+    X(rx_pass_too_long, "passed up: request longer than a plain Ethernet frame")              \
+    X(rx_pass_frame_header, "passed up: not a whole memcached UDP request (sequence 0 of 1)") \
+    X(rx_pass_command, "passed up: not a get and not a write")                                \
+    X(rx_pass_write, "passed up: a write command, its keys invalidated")                      \
+    X(rx_pass_syntax, "passed up: a get that is not in plain form")                           \
+    X(rx_pass_keys, "passed up: more keys than one pass can look up")                         \
+    X(rx_pass_origin, "passed up: no origin, or its heartbeat is old")                        \
+    X(rx_pass_generation, "passed up: a flush or a start of the origin is in progress")       \
+    X(rx_pass_too_large, "passed up: the reply would not fit one datagram of 1400 bytes")     \
+    X(rx_pass_mtu, "passed up: the reply would not fit the MTU")                              \
+    X(rx_pass_room, "passed up: the frame cannot grow to the size of the reply")              \
+    X(rx_pass_internal, "passed up: a map or helper failed; should never count")              \
+    X(rx_pass_tail_call, "passed up: a stage was not there")                                  \
+    /* ingress: get requests passed up because of a key */                                    \
+    X(rx_miss, "missed: a key is not cached")                                                 \
+    X(rx_miss_clock, "missed: a key was written since it was cached")                         \
+    X(rx_miss_generation, "missed: cached before a flush or restart of the origin")           \
+    X(rx_miss_expired, "missed: a key's exptime has come")                                    \
+    X(rx_miss_busy, "missed: a bucket was being written")                                     \
+    /* ingress: writes seen */                                                                \
+    X(invalidate_keys, "clocks advanced for write commands that came over UDP")               \
+    X(invalidate_incomplete, "datagrams with writes that were not followed to their end")     \
+    /* egress */                                                                              \
+    X(tx_replies, "UDP datagrams of the origin from a configured port")                       \
+    X(tx_pass_header, "not used to fill: headers, fragments or lengths not plain")            \
+    X(tx_pass_sequence, "not used to fill: part of a longer reply")                           \
+    X(tx_pass_no_value, "not used to fill: not a reply with values")                          \
+    X(tx_pass_syntax, "not used to fill: a reply that is not in plain form")                  \
+    X(tx_pass_internal, "not used to fill: a map or helper failed; should never count")       \
+    X(tx_pass_tail_call, "not used to fill: a stage was not there")                           \
+    X(fill_keys, "values installed")                                                          \
+    X(fill_same_keys, "values already installed at this clock version")                       \
+    X(fill_no_grant_keys, "values not installed: no matching grant")                          \
+    X(fill_stale_keys, "values not installed: granted before a later write or flush")         \
+    X(fill_too_large_keys, "values not installed: they do not fit one datagram")              \
+    X(fill_busy_keys, "values not installed: the bucket was being written")                   \
+    X(evict_keys, "entries removed to make room")
+
+enum bmc_counter {
+#define X(name, help) BMC_COUNTER_##name,
+    BMC_COUNTERS(X)
+#undef X
+        BMC_COUNTER_COUNT
+};
+
+/* The one element of the per-CPU array map `counters`. */
+struct bmc_counters {
+    __u64 value[BMC_COUNTER_COUNT];
+};
+
+#endif

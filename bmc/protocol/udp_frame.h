@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_PROTOCOL_UDP_FRAME_H
+#define BMC_PROTOCOL_UDP_FRAME_H
+
+/* The frame header of memcached over UDP (protocol.txt, "UDP protocol"). */
+
+#include "scan.h"
+
+/* All fields in network byte order. */
+struct bmc_udp_frame {
+    __u16 request_id;
+    __u16 sequence;
+    __u16 total;
+    __u16 reserved;
+};
+
+BMC_STATIC_ASSERT(sizeof(struct bmc_udp_frame) == 8, "eight bytes on the wire");
+
+#define BMC_FRAME_SIZE 8
+
+/*
+ * Most bytes of UDP payload that memcached puts into one datagram, frame header
+ * included (UDP_MAX_PAYLOAD_SIZE in memcached.h).
+ */
+#define BMC_UDP_PAYLOAD_MAX 1400
+
+/*
+ * Whether the frame header at the start of the text announces a whole message:
+ * sequence 0, total 1, reserved 0. memcached ignores what is not total 1 and
+ * overlooks the other two; only the plain form is answered here.
+ */
+BMC_INLINE int bmc_frame_is_whole(const struct bmc_text *text)
+{
+    const __u64 all_but_id = 0xffffffffffff0000ULL;
+    const __u64 total_one = 0x0000010000000000ULL; /* 00 00 | 00 01 | 00 00, little endian */
+
+    return (bmc_word(text->byte) & all_but_id) == total_one;
+}
+
+#endif
