@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Entry points of the kernel cache. bmc/README.md has the packet walk:
+ *
+ *   rx_filter -> hash_keys (once per key) -> write_reply       hit
+ *            \-> invalidate (once per command)                 write over UDP
+ *   tx_filter -> update_cache (once per value)                 fill
+ */
+#include "vmlinux.h"
+
+#include "invalidate.bpf.h"
+#include "keys.bpf.h"
+#include "reply.bpf.h"
+#include "rx.bpf.h"
+#include "tx.bpf.h"
+
+SEC("xdp.frags")
+int rx_filter(struct xdp_md *ctx)
+{
+    return do_rx_filter(ctx);
+}
+
+SEC("xdp.frags")
+int hash_keys(struct xdp_md *ctx)
+{
+    return do_hash_keys(ctx);
+}
+
+SEC("xdp.frags")
+int write_reply(struct xdp_md *ctx)
+{
+    return do_write_reply(ctx);
+}
+
+SEC("xdp.frags")
+int invalidate(struct xdp_md *ctx)
+{
+    return do_invalidate(ctx);
+}
+
+SEC("tc")
+int tx_filter(struct __sk_buff *ctx)
+{
+    return do_tx_filter(ctx);
+}
+
+SEC("tc")
+int update_cache(struct __sk_buff *ctx)
+{
+    return do_update_cache(ctx);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

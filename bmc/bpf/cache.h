@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_BPF_CACHE_H
+#define BMC_BPF_CACHE_H
+
+/*
+ * The storage: look up and copy, fill, drop. Callers hand in the bucket of the
+ * key and know nothing of its inside. Compiles for the host too, where the
+ * replacement is tested.
+ *
+ * Readers take no lock: they read the bucket's sequence, copy, and read it
+ * again. Writers try once to make the sequence odd and give up if another is at
+ * work: a cache may skip a fill. The lock is never held over a tail call.
+ *
+ * Replacement is CLOCK over the ways of a bucket (F. J. Corbato, "A Paging
+ * Experiment with the Multics System", 1968): a hit sets the way's visited bit
+ * if it is clear; the hand spares a visited way once.
+ */
+
+#include "../abi/bucket.h"
+#include "../protocol/digest.h"
+#include "../protocol/udp_frame.h"
+#include "barrier.h"
+
+/* Room for the headers in front of a reply's text: 14 + 8 + 40 + 8 + 8, rounded up. */
+#define BMC_REPLY_HEADERS 80
+#define BMC_CLOSING_SIZE  5 /* "END\r\n" */
+/* Most bytes of VALUE text that fit one datagram. */
+#define BMC_REPLY_TEXT_MAX (BMC_UDP_PAYLOAD_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
+#define BMC_ENTRY_BLOCKS_MAX \
+    ((BMC_ENTRY_HEAD + BMC_REPLY_TEXT_MAX + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE)
+
+/*
+ * A reply under construction. Text starts behind the headers; whole blocks are
+ * copied to its end, so there is slack for one more entry behind the longest.
+ */
+struct bmc_reply {
+    __u8 byte[BMC_REPLY_HEADERS + BMC_UDP_PAYLOAD_MAX + BMC_ENTRY_BLOCKS_MAX * BMC_BLOCK_SIZE];
+};
+
+enum bmc_cache_result {
+    BMC_CACHE_HIT,
+    BMC_CACHE_MISS,
+    BMC_CACHE_BUSY /* the bucket was or is being written */
+};
+
+enum bmc_fill_result {
+    BMC_FILL_DONE,
+    BMC_FILL_SAME, /* the key is there at this version and generation already */
+    BMC_FILL_BUSY, /* another writer is at work */
+    BMC_FILL_TOO_LARGE
+};
+
+#define BMC_TAG_LANES 0x0001000100010001ULL
+#define BMC_TAG_WORDS (BMC_BUCKET_WAYS / 4)
+#define BMC_NO_WAY    0xff
+
+/* Bucket of a key: the upper half of its hash scaled to the number of buckets. */
+BMC_INLINE __u32 bmc_bucket_index(__u64 hash, __u32 bucket_count)
+{
+    return (__u32)(((hash >> 32) * bucket_count) >> 32);
+}
+
+/* Tag of a key; never 0, which marks an empty way. */
+BMC_INLINE __u16 bmc_tag(__u64 hash)
+{
+    __u16 tag = (__u16)(hash >> 16);
+
+    return tag ? tag : 1;
+}
+
+/*
+ * Index of the lowest bit that is set in x, by the De Bruijn sequence
+ * 0x03f79d71b4cb0a89 (C. E. Leiserson, H. Prokop, K. H. Randall, "Using de
+ * Bruijn Sequences to Index a 1 in a Computer Word", 1998). x must not be zero.
+ */
+static const __u8 bmc_debruijn[64] = {
+    0,  1,  48, 2,  57, 49, 28, 3,  61, 58, 50, 42, 38, 29, 17, 4,  62, 55, 59, 36, 53, 51,
+    43, 22, 45, 39, 33, 30, 24, 18, 12, 5,  63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21,
+    44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,  13, 8,  7,  6};
+
+BMC_INLINE __u32 bmc_lowest_bit(__u64 x)
+{
+    return bmc_debruijn[(((x & -x) * 0x03f79d71b4cb0a89ULL) >> 58) & 63];
+}
+
+/*
+ * The way whose tag this is, or BMC_NO_WAY. Four tags at a time: a lane that
+ * becomes zero is marked in its top bit. Borrows mark false lanes only above a
+ * true one of the same word; the mark of lane l in word w is moved to bit
+ * 16 * l + w, so the lowest mark is a true one as long as tags are unique (for
+ * the empty tag any true one will do, and the lowest of a word is true).
+ */
+BMC_INLINE __u32 bmc_find_way(const struct bmc_bucket *b, __u16 tag)
+{
+    const __u64 *words = (const __u64 *)b->tag;
+    const __u64 pattern = BMC_TAG_LANES * tag;
+    __u64 marks = 0;
+    __u32 i, bit;
+
+#ifdef __clang__
+#pragma unroll
+#endif
+    for (i = 0; i < BMC_TAG_WORDS; i++) {
+        __u64 lanes = BMC_READ_ONCE(words[i]) ^ pattern;
+
+        lanes = (lanes - BMC_TAG_LANES) & ~lanes & (BMC_TAG_LANES << 15);
+        marks |= (lanes >> 15) << i;
+    }
+    if (!marks)
+        return BMC_NO_WAY;
+    bit = bmc_lowest_bit(marks);
+    return 4 * (bit & 15) + (bit >> 4);
+}
+
+/*
+ * Block number `at` of the bucket. The mask bounds it for the verifier; the
+ * compiler must not know that it changes nothing (6.18: "max value is outside of
+ * the allowed memory range").
+ */
+BMC_INLINE __u64 *bmc_block(struct bmc_bucket *b, __u32 at)
+{
+#ifdef __bpf__
+    asm volatile("" : "+r"(at));
+#endif
+    return (__u64 *)((__u8 *)b + (at & (BMC_BUCKET_BLOCKS - 1)) * BMC_BLOCK_SIZE);
+}
+
+/*
+ * Looks the key at request[key, key + key_length) up and copies its text to
+ * reply[at..] and its head to *head. On BMC_CACHE_HIT both are one consistent
+ * entry whose whole key is equal; otherwise reply holds rubbish from `at` on.
+ * at <= BMC_REPLY_HEADERS + BMC_REPLY_TEXT_MAX, key <= BMC_TEXT_MAX,
+ * 1 <= key_length <= BMC_KEY_MAX.
+ */
+BMC_INLINE enum bmc_cache_result bmc_cache_copy(struct bmc_bucket *b, __u64 hash,
+                                                const struct bmc_text *request, __u32 key,
+                                                __u32 key_length, struct bmc_reply *reply, __u32 at,
+                                                struct bmc_entry *head)
+{
+    const __u8 *wanted = request->byte + key;
+    __u8 *text = reply->byte + at;
+    __u32 sequence, way, first, length, i, j;
+    const __u64 *from;
+
+    sequence = BMC_READ_ONCE(b->sequence);
+    if (sequence & 1)
+        return BMC_CACHE_BUSY;
+    bmc_barrier();
+
+    way = bmc_find_way(b, bmc_tag(hash));
+    if (way >= BMC_BUCKET_WAYS)
+        return BMC_CACHE_MISS;
+    first = b->first[way];
+
+    from = bmc_block(b, first);
+    *(volatile __u64 *)&head->version = from[0];
+    *(volatile __u64 *)&head->generation = from[1];
+    *(volatile __u64 *)&head->deadline_ns = from[2];
+    *(volatile __u64 *)&head->length = from[3];
+    length = BMC_READ_ONCE(head->length);
+    for (j = 0; j < 4; j++)
+        *(volatile __u64 *)(text + 8 * j) = from[4 + j];
+    for (i = 1; i < BMC_ENTRY_BLOCKS_MAX; i++) {
+        __u8 *to = text + BMC_BLOCK_SIZE * i - BMC_ENTRY_HEAD;
+
+        if (BMC_BLOCK_SIZE * i - BMC_ENTRY_HEAD >= length)
+            break;
+        from = bmc_block(b, first + i);
+        for (j = 0; j < 8; j++)
+            *(volatile __u64 *)(to + 8 * j) = from[j];
+    }
+
+    bmc_barrier();
+    if (BMC_READ_ONCE(b->sequence) != sequence)
+        return BMC_CACHE_BUSY;
+
+    if (head->key_length != key_length || length > BMC_REPLY_TEXT_MAX)
+        return BMC_CACHE_MISS;
+    for (i = 0; i < BMC_KEY_WORDS; i++) {
+        __u64 difference;
+
+        if (8 * i >= key_length)
+            break;
+        difference = bmc_word(text + 6 + 8 * i) ^ bmc_word(wanted + 8 * i);
+        if (8 * i + 8 > key_length)
+            difference = bmc_low_bytes(difference, key_length);
+        if (difference)
+            return BMC_CACHE_MISS;
+    }
+    if (!(BMC_READ_ONCE(b->visited) & (1U << way)))
+        BMC_WRITE_ONCE(b->visited, b->visited | (1U << way));
+    return BMC_CACHE_HIT;
+}
+
+/* Takes the write lock if it is free; a full barrier if it succeeds. */
+BMC_INLINE int bmc_bucket_lock(struct bmc_bucket *b)
+{
+    __u32 sequence = BMC_READ_ONCE(b->sequence);
+
+    return !(sequence & 1) &&
+           __sync_val_compare_and_swap(&b->sequence, sequence, sequence + 1) == sequence;
+}
+
+BMC_INLINE void bmc_bucket_unlock(struct bmc_bucket *b)
+{
+    bmc_barrier();
+    BMC_WRITE_ONCE(b->sequence, b->sequence + 1);
+}
+
+/* Bits of `count` (1..BMC_ENTRY_BLOCKS_MAX) blocks. */
+BMC_INLINE __u64 bmc_block_bits(__u32 count)
+{
+    return (1ULL << (count & 63)) - 1;
+}
+
+/* Empties a way. The bucket is locked. */
+BMC_INLINE void bmc_bucket_remove(struct bmc_bucket *b, __u32 way)
+{
+    b->used &= ~(bmc_block_bits(b->blocks[way]) << (b->first[way] & 63));
+    b->blocks[way] = 0;
+    b->tag[way] = 0;
+    b->entries--;
+    BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << way));
+}
+
+/*
+ * Moves the hand to the next way: spares it if it was hit since last time,
+ * removes its entry otherwise. Returns the number of entries removed.
+ */
+BMC_INLINE __u32 bmc_bucket_advance(struct bmc_bucket *b)
+{
+    __u32 hand = b->hand;
+
+    if (hand >= BMC_BUCKET_WAYS)
+        hand = 0;
+    b->hand = hand + 1;
+    if (!b->blocks[hand])
+        return 0;
+    if (b->visited & (1U << hand)) {
+        BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << hand));
+        return 0;
+    }
+    bmc_bucket_remove(b, hand);
+    return 1;
+}
+
+/*
+ * Marks where `count` free blocks follow each other: at each step a bit stands
+ * for a run of so many, until the run is long enough.
+ */
+BMC_INLINE __u64 bmc_free_runs(__u64 free, __u32 count)
+{
+    __u32 i;
+
+    for (i = 0; i < 5; i++) { /* 23 -> 12 -> 6 -> 3 -> 2 -> 1 */
+        __u32 half = count >> 1;
+
+        free &= free >> half;
+        count -= half;
+    }
+    return free;
+}
+
+/*
+ * Installs the text source[pos, pos + head->length) under head; *evicted gets
+ * the number of entries of other keys that had to go. The entry of the same
+ * key, or of one with the same tag, is replaced. pos <= BMC_TEXT_MAX,
+ * head->length <= BMC_REPLY_TEXT_MAX.
+ */
+BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
+                                               const struct bmc_entry *head,
+                                               const struct bmc_text *source, __u32 pos,
+                                               __u32 *evicted)
+{
+    const __u64 reserved = bmc_block_bits(BMC_HEADER_BLOCKS);
+    const __u8 *text = source->byte + pos;
+    const __u32 length = head->length;
+    const __u32 count = (BMC_ENTRY_HEAD + length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE;
+    const __u16 tag = bmc_tag(hash);
+    __u32 way, first, i, j;
+    __u64 runs = 0;
+    __u64 *to;
+
+    *evicted = 0;
+    if (length > BMC_REPLY_TEXT_MAX)
+        return BMC_FILL_TOO_LARGE;
+    if (!bmc_bucket_lock(b))
+        return BMC_FILL_BUSY;
+
+    way = bmc_find_way(b, tag);
+    if (way < BMC_BUCKET_WAYS) {
+        to = bmc_block(b, b->first[way]);
+        if (to[0] == head->version && to[1] == head->generation && (__u16)to[3] == head->length) {
+            bmc_bucket_unlock(b);
+            return BMC_FILL_SAME;
+        }
+        bmc_bucket_remove(b, way);
+    }
+
+    /* Each way is met at most twice: once to lose its visited bit, once to go. */
+    for (i = 0; i <= 2 * BMC_BUCKET_WAYS; i++) {
+        runs = bmc_free_runs(~(b->used | reserved), count);
+        if (runs && b->entries < BMC_BUCKET_WAYS)
+            break;
+        *evicted += bmc_bucket_advance(b);
+    }
+    way = bmc_find_way(b, 0);
+    if (!runs || way >= BMC_BUCKET_WAYS) {
+        bmc_bucket_unlock(b);
+        return BMC_FILL_BUSY;
+    }
+
+    b->entries++;
+    first = bmc_lowest_bit(runs);
+    b->used |= bmc_block_bits(count) << first;
+    b->first[way] = (__u8)first;
+    b->blocks[way] = (__u8)count;
+    b->tag[way] = tag;
+
+    to = bmc_block(b, first);
+    to[0] = head->version;
+    to[1] = head->generation;
+    to[2] = head->deadline_ns;
+    to[3] = (__u64)head->length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
+    for (j = 0; j < 4; j++)
+        to[4 + j] = bmc_word(text + 8 * j);
+    for (i = 1; i < BMC_ENTRY_BLOCKS_MAX; i++) {
+        const __u8 *from = text + BMC_BLOCK_SIZE * i - BMC_ENTRY_HEAD;
+
+        if (BMC_BLOCK_SIZE * i - BMC_ENTRY_HEAD >= length)
+            break;
+        to = bmc_block(b, first + i);
+        for (j = 0; j < 8; j++)
+            to[j] = bmc_word(from + 8 * j);
+    }
+    bmc_bucket_unlock(b);
+    return BMC_FILL_DONE;
+}
+
+/* Removes the entry of a key (or of one with the same tag) if the lock is free. */
+BMC_INLINE void bmc_cache_drop(struct bmc_bucket *b, __u64 hash)
+{
+    __u32 way;
+
+    if (bmc_find_way(b, bmc_tag(hash)) >= BMC_BUCKET_WAYS || !bmc_bucket_lock(b))
+        return;
+    way = bmc_find_way(b, bmc_tag(hash));
+    if (way < BMC_BUCKET_WAYS)
+        bmc_bucket_remove(b, way);
+    bmc_bucket_unlock(b);
+}
+
+#endif

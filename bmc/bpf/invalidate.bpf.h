@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_BPF_INVALIDATE_BPF_H
+#define BMC_BPF_INVALIDATE_BPF_H
+
+/*
+ * Ingress, for datagrams that are not a plain get: one command of the datagram a
+ * run. The key of a write has its clock advanced before the origin sees the
+ * write, so that a client which sends a write and then a get over one socket does
+ * not overtake itself. (Coherence does not rest on this: the origin advances the
+ * clock when it applies the write.) The packet is not touched and always goes up.
+ */
+
+#include "../protocol/command.h"
+#include "rx.bpf.h"
+
+/* See RX_KEYS_MAX: a get that turns out not to be plain has used some tail calls up. */
+#define RX_COMMANDS_MAX 24
+
+/* Advances the key's clock and gives the memory of its entry back. */
+static __always_inline int advance_clock(struct rx_scratch *s, __u32 key, __u32 key_length)
+{
+    const struct bmc_control *c = element(&control, 0);
+    struct bmc_bucket *bucket;
+    __u64 hash, *clock;
+
+    if (!c || key > BMC_TEXT_MAX || key_length > BMC_KEY_MAX)
+        return -1;
+    hash = bmc_text_key_hash(c->seed, &s->request, key, key_length);
+    clock = element(&clocks, bmc_clock_index(hash, c->clock_count));
+    bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
+    if (!clock || !bucket)
+        return -1;
+    __sync_fetch_and_add(clock, 1);
+    bmc_cache_drop(bucket, hash);
+    count(BMC_COUNTER_invalidate_keys);
+    return 0;
+}
+
+/* The datagram goes up: as one with writes if there was one, else for the reason it came with. */
+static __always_inline int end_of_commands(const struct rx_scratch *s)
+{
+    if (s->writes)
+        return pass(BMC_COUNTER_rx_pass_write);
+    return pass(s->is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
+}
+
+static __always_inline int do_invalidate(struct xdp_md *ctx)
+{
+    struct rx_scratch *s = element(&rx_scratch, 0);
+    struct bmc_command c = {};
+    __u32 pos, end;
+
+    if (!s)
+        return pass(BMC_COUNTER_rx_pass_internal);
+    pos = bmc_bounded(s->cursor);
+    end = bmc_bounded(s->request_length);
+    if (pos >= end)
+        return end_of_commands(s);
+    if (s->commands++ >= RX_COMMANDS_MAX) {
+        count(BMC_COUNTER_invalidate_incomplete);
+        return end_of_commands(s);
+    }
+
+    switch (bmc_command_at(&s->request, pos, end, &c)) {
+    case BMC_COMMAND_CUT:
+        return end_of_commands(s);
+    case BMC_COMMAND_WRITE:
+        if (advance_clock(s, c.key, c.key_length))
+            return pass(BMC_COUNTER_rx_pass_internal);
+        s->writes++;
+        break;
+    case BMC_COMMAND_OTHER:
+        break;
+    }
+    s->cursor = c.next;
+    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
+    return pass(BMC_COUNTER_rx_pass_tail_call);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_BPF_KEYS_BPF_H
+#define BMC_BPF_KEYS_BPF_H
+
+/*
+ * Ingress, second stage: one key of the request a run. It appends the key's text
+ * to the reply under construction, or learns that the key is absent, or lets
+ * the whole request go up. The packet is not touched.
+ */
+
+#include "rx.bpf.h"
+
+/* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. */
+#define RX_KEYS_MAX 30
+
+/*
+ * Whether the origin has granted that this key is absent, at the key's clock
+ * as it stands. Safe against grants being written now: the check word does not
+ * fit half of one.
+ */
+static __always_inline int is_granted_absent(const struct rx_scratch *s,
+                                             const struct bmc_control *c, __u64 hash, __u64 version)
+{
+    const struct bmc_grant *shared = element(&grants, bmc_grant_index(hash, c->grant_count));
+    struct bmc_grant g;
+
+    if (!shared)
+        return 0;
+    g.key_hash = BMC_READ_ONCE(shared->key_hash);
+    g.content = BMC_READ_ONCE(shared->content);
+    if (g.key_hash != hash || g.content != BMC_CONTENT_ABSENT)
+        return 0;
+    g.version = BMC_READ_ONCE(shared->version);
+    g.generation = BMC_READ_ONCE(shared->generation);
+    g.deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
+    g.cas = BMC_READ_ONCE(shared->cas);
+    return g.version == version && g.generation == s->generation &&
+           bmc_grant_check(&g) == BMC_READ_ONCE(shared->check);
+}
+
+/* Hash of the key in work. Global: see text_sum(). */
+__noinline __u64 key_hash(struct rx_scratch *s, __u64 seed0, __u64 seed1)
+{
+    const __u64 seed[2] = {seed0, seed1};
+
+    if (!s)
+        return 0;
+    return bmc_text_key_hash(seed, &s->request, bmc_bounded(s->key), s->key_length);
+}
+
+/* bmc_cache_copy() of the key in work to the end of the reply. Global: see text_sum(). */
+__noinline int copy_entry(struct bmc_bucket *bucket, __u64 hash, struct rx_scratch *s)
+{
+    __u32 at;
+
+    if (!bucket || !s)
+        return BMC_CACHE_MISS;
+    at = s->text_length;
+    if (at > BMC_REPLY_TEXT_MAX)
+        return BMC_CACHE_MISS;
+    return bmc_cache_copy(bucket, hash, &s->request, bmc_bounded(s->key), s->key_length, &s->reply,
+                          BMC_REPLY_HEADERS + at, &s->head);
+}
+
+/* Appends the entry just copied: its text is in place, its sum is not. */
+static __always_inline void append_text(struct rx_scratch *s)
+{
+    __u16 sum = s->head.sum;
+
+    if (s->text_length & 1)
+        sum = bmc_sum_swap(sum);
+    s->text_sum += sum;
+    s->text_length += s->head.length;
+    s->values++;
+}
+
+/* A get that is not plain may have writes behind it in the same datagram. */
+static __always_inline int not_plain(struct xdp_md *ctx, struct rx_scratch *s)
+{
+    s->cursor = BMC_FRAME_SIZE;
+    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
+    return pass(BMC_COUNTER_rx_pass_tail_call);
+}
+
+static __always_inline int do_hash_keys(struct xdp_md *ctx)
+{
+    struct rx_scratch *s = element(&rx_scratch, 0);
+    const struct bmc_control *c = element(&control, 0);
+    enum bmc_counter reason = BMC_COUNTER_rx_miss;
+    struct bmc_bucket *bucket;
+    __u32 end, key_end;
+    __u64 hash, version, *clock;
+    int found;
+
+    if (!s || !c)
+        return pass(BMC_COUNTER_rx_pass_internal);
+    if (s->keys >= RX_KEYS_MAX)
+        return pass(BMC_COUNTER_rx_pass_keys);
+    s->keys++;
+
+    s->key = bmc_bounded(s->cursor);
+    end = s->request_length - 2; /* rx_filter has seen the CR LF */
+    key_end = bmc_forget(&s->request, bmc_token_end(&s->request, bmc_bounded(s->key), end));
+    s->key_length = key_end - s->key;
+    if (key_end <= s->key || s->key_length > BMC_KEY_MAX)
+        return not_plain(ctx, s);
+    if (key_end != end && s->request.byte[key_end] != ' ')
+        return not_plain(ctx, s);
+    s->cursor = key_end + 1;
+
+    hash = key_hash(s, c->seed[0], c->seed[1]);
+    clock = element(&clocks, bmc_clock_index(hash, c->clock_count));
+    bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
+    if (!clock || !bucket)
+        return pass(BMC_COUNTER_rx_pass_internal);
+    found = copy_entry(bucket, hash, s);
+    /*
+     * The clock is read behind the copy: if it still shows the entry's version,
+     * nobody had changed the key when the copy was made.
+     */
+    bmc_barrier();
+    version = BMC_READ_ONCE(*clock);
+    if (found == BMC_CACHE_HIT) {
+        if (s->head.generation != s->generation)
+            reason = BMC_COUNTER_rx_miss_generation;
+        else if (s->head.version != version)
+            reason = BMC_COUNTER_rx_miss_clock;
+        else if (s->head.deadline_ns != BMC_NO_DEADLINE &&
+                 bpf_ktime_get_ns() >= s->head.deadline_ns)
+            reason = BMC_COUNTER_rx_miss_expired;
+        else if (s->text_length + s->head.length > BMC_REPLY_TEXT_MAX)
+            return pass(BMC_COUNTER_rx_pass_too_large);
+        else {
+            append_text(s);
+            goto next;
+        }
+    } else if (found == BMC_CACHE_BUSY) {
+        reason = BMC_COUNTER_rx_miss_busy;
+    }
+    if (!is_granted_absent(s, c, hash, version))
+        return pass(reason);
+next:
+    if (key_end == end)
+        bpf_tail_call(ctx, &rx_stages, RX_WRITE_REPLY);
+    else
+        bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);
+    return pass(BMC_COUNTER_rx_pass_tail_call);
+}
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_BPF_PACKET_BPF_H
+#define BMC_BPF_PACKET_BPF_H
+
+/*
+ * Headers from Ethernet to UDP, each checked against the end of the packet and
+ * against each other, for both directions.
+ */
+
+#include "maps.bpf.h"
+#include <bpf/bpf_endian.h>
+
+#define ETH_P_IP_BE     bpf_htons(0x0800)
+#define ETH_P_IPV6_BE   bpf_htons(0x86dd)
+#define ETH_P_8021Q_BE  bpf_htons(0x8100)
+#define ETH_P_8021AD_BE bpf_htons(0x88a8)
+
+/* Extension headers, RFC 8200 4; macros in the kernel, so not in its BTF. */
+#define NEXTHDR_HOP      0
+#define NEXTHDR_ROUTING  43
+#define NEXTHDR_FRAGMENT 44
+#define NEXTHDR_DEST     60
+
+#define ETH_HEADER_SIZE  14
+#define VLAN_TAG_SIZE    4
+#define VLAN_TAGS_MAX    2
+#define IPV4_HEADER_SIZE 20
+#define IPV6_HEADER_SIZE 40
+#define UDP_HEADER_SIZE  8
+/* More fragments, or an offset: any but the don't-fragment and reserved bits. */
+#define IPV4_FRAGMENT_BE bpf_htons(0x3fff)
+
+/* What parse_udp() says of a packet. */
+enum packet_kind {
+    PACKET_UDP,   /* plain in every header */
+    PACKET_OTHER, /* not IP, or not UDP, or cut short: nobody's business here */
+    PACKET_FRAGMENT,
+    PACKET_OPTIONS,   /* IPv4 options or IPv6 extension headers */
+    PACKET_IP_HEADER, /* version or length wrong */
+    PACKET_UDP_LENGTH
+};
+
+/* A UDP datagram's headers. Offsets count from the start of the frame. */
+struct packet {
+    __u32 l2_length;
+    __u32 is_ipv6;
+    __u32 udp_length; /* header and payload; set for PACKET_UDP only */
+    void *ip;
+    struct udphdr *udp; /* set for PACKET_UDP only */
+};
+
+/*
+ * Walks Ethernet, up to two VLAN tags, IP and UDP. p->ip is set unless
+ * PACKET_OTHER comes back; the fixed part of its header is then inside the
+ * packet. Lengths agree for PACKET_UDP: the IP packet is inside the frame (which
+ * may be padded behind it) and the datagram fills it exactly. `frame_length`
+ * counts also what lies behind data_end (fragments of a jumbo frame).
+ */
+static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __u32 frame_length,
+                                                  struct packet *p)
+{
+    struct ethhdr *eth = data;
+    void *at = eth + 1;
+    __u16 protocol;
+    __u32 i, ip_length;
+
+    if (at > data_end)
+        return PACKET_OTHER;
+    protocol = eth->h_proto;
+    for (i = 0; i < VLAN_TAGS_MAX; i++) {
+        struct vlan_hdr *tag = at;
+
+        if (protocol != ETH_P_8021Q_BE && protocol != ETH_P_8021AD_BE)
+            break;
+        if ((void *)(tag + 1) > data_end)
+            return PACKET_OTHER;
+        protocol = tag->h_vlan_encapsulated_proto;
+        at = tag + 1;
+    }
+    p->l2_length = at - data;
+    p->ip = at;
+
+    if (protocol == ETH_P_IP_BE) {
+        struct iphdr *ip = at;
+
+        if ((void *)(ip + 1) > data_end || ip->protocol != IPPROTO_UDP)
+            return PACKET_OTHER;
+        p->is_ipv6 = 0;
+        if (ip->version != 4 || ip->ihl < 5)
+            return PACKET_IP_HEADER;
+        if (ip->frag_off & IPV4_FRAGMENT_BE)
+            return PACKET_FRAGMENT;
+        if (ip->ihl != 5)
+            return PACKET_OPTIONS;
+        ip_length = bpf_ntohs(ip->tot_len);
+        if (ip_length < IPV4_HEADER_SIZE || p->l2_length + ip_length > frame_length)
+            return PACKET_IP_HEADER;
+        p->udp_length = ip_length - IPV4_HEADER_SIZE;
+        p->udp = (void *)(ip + 1);
+    } else if (protocol == ETH_P_IPV6_BE) {
+        struct ipv6hdr *ip = at;
+
+        if ((void *)(ip + 1) > data_end)
+            return PACKET_OTHER;
+        p->is_ipv6 = 1;
+        if (ip->version != 6)
+            return PACKET_IP_HEADER;
+        switch (ip->nexthdr) {
+        case IPPROTO_UDP:
+            break;
+        case NEXTHDR_FRAGMENT:
+            return PACKET_FRAGMENT;
+        case NEXTHDR_HOP:
+        case NEXTHDR_ROUTING:
+        case NEXTHDR_DEST:
+            return PACKET_OPTIONS;
+        default:
+            return PACKET_OTHER;
+        }
+        p->udp_length = bpf_ntohs(ip->payload_len);
+        if (p->l2_length + IPV6_HEADER_SIZE + p->udp_length > frame_length)
+            return PACKET_IP_HEADER;
+        p->udp = (void *)(ip + 1);
+    } else {
+        return PACKET_OTHER;
+    }
+
+    if ((void *)(p->udp + 1) > data_end)
+        return PACKET_UDP_LENGTH;
+    if (p->udp_length < UDP_HEADER_SIZE || bpf_ntohs(p->udp->len) != p->udp_length)
+        return PACKET_UDP_LENGTH;
+    return PACKET_UDP;
+}
+
+/* Whether the port (network byte order) is one that the origin serves. */
+static __always_inline int is_our_port(__u16 port)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_PORTS && i < bmc_config.port_count; i++)
+        if (port == bmc_config.port[i])
+            return 1;
+    return 0;
+}
+
+static __always_inline int is_our_addr4(__u32 address)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.addr4_count; i++)
+        if (address == bmc_config.addr4[i])
+            return 1;
+    return 0;
+}
+
+static __always_inline int is_our_addr6(const __u32 word[4])
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.addr6_count; i++)
+        if (word[0] == bmc_config.addr6[i].word[0] && word[1] == bmc_config.addr6[i].word[1] &&
+            word[2] == bmc_config.addr6[i].word[2] && word[3] == bmc_config.addr6[i].word[3])
+            return 1;
+    return 0;
+}
+
+static __always_inline int is_our_mac(const __u8 *mac)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_MACS && i < bmc_config.mac_count; i++) {
+        __u32 different = 0, j;
+
+        for (j = 0; j < 6; j++)
+            different |= mac[j] ^ bmc_config.mac[i].byte[j];
+        if (!different)
+            return 1;
+    }
+    return 0;
+}
+
+/*
+ * Sources that the IP stack would not answer: this network, loopback, multicast,
+ * reserved (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7), and our own addresses coming
+ * from outside.
+ */
+static __always_inline int is_bad_source4(__u32 address)
+{
+    __u8 top = bpf_ntohl(address) >> 24;
+
+    return top == 0 || top == 127 || top >= 224 || is_our_addr4(address);
+}
+
+static __always_inline int is_bad_source6(const __u32 word[4])
+{
+    if ((bpf_ntohl(word[0]) >> 24) == 0xff)
+        return 1;
+    if (!(word[0] | word[1] | word[2]) && bpf_ntohl(word[3]) <= 1)
+        return 1;
+    return is_our_addr6(word);
+}
+
+#endif
