@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_CLI_COMMANDS_H
+#define BMC_CLI_COMMANDS_H
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "bmc/lib/result.h"
+
+namespace bmc::cli
+{
+
+/// Each adds one subcommand, whose callback does the work and throws a
+/// CLI::RuntimeError with the exit code if it fails.
+void add_attach(CLI::App &app);
+void add_detach(CLI::App &app);
+void add_stats(CLI::App &app);
+void add_version(CLI::App &app);
+
+/// Writes "bmc: LINE" to stderr.
+void complain(const std::string &line);
+
+/// Complains about an error, with its detail if `verbose`, and ends the command
+/// with exit code 1.
+[[noreturn]] void fail(const Error &error, bool verbose = false);
+
+/// The value of a result, or fail().
+template <class T>
+T check(Result<T> result, bool verbose = false)
+{
+    if (!result)
+        fail(result.error(), verbose);
+    return std::move(*result);
+}
+
+} // namespace bmc::cli
+
+#endif

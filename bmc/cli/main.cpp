@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "bmc/cli/commands.h"
+
+namespace bmc::cli
+{
+
+namespace
+{
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+constexpr const char *examples = R"(Examples:
+  bmc attach --interface eth0                 serve port 11211 on all addresses of eth0
+  bmc attach --interface eth0 eth1 --port 11211 11212 --memory 8G
+  memcached-sr -U 11211 -o bmc=/sys/fs/bpf/bmc/default
+  bmc stats                                   what the kernel answered, and why not the rest
+  bmc detach                                  remove everything that attach made)";
+
+int run(int argc, char **argv)
+{
+    CLI::App app{"memcached GETs over UDP, answered in the kernel", "bmc"};
+
+    app.require_subcommand(1);
+    app.footer(examples);
+    add_attach(app);
+    add_detach(app);
+    add_stats(app);
+    add_version(app);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::RuntimeError &error) {
+        return error.get_exit_code(); /* already explained */
+    } catch (const CLI::ParseError &error) {
+        if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success))
+            return app.exit(error); /* --help */
+        std::string line = error.what();
+        std::replace(line.begin(), line.end(), '\n', ' ');
+        complain(line + "; see `bmc --help` or `bmc COMMAND --help`");
+        return exit_usage;
+    }
+    return 0;
+}
+
+} // namespace
+
+void complain(const std::string &line)
+{
+    fmt::print(stderr, "bmc: {}\n", line);
+}
+
+void fail(const Error &error, bool verbose)
+{
+    if (verbose && !error.detail.empty())
+        fmt::print(stderr, "{}\n", error.detail);
+    complain(error.line());
+    throw CLI::RuntimeError(exit_failure);
+}
+
+} // namespace bmc::cli
+
+int main(int argc, char **argv)
+{
+    try {
+        return bmc::cli::run(argc, argv);
+    } catch (const std::exception &error) {
+        bmc::cli::complain(error.what());
+        return bmc::cli::exit_failure;
+    }
+}

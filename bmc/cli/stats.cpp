@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/stats.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "bmc/cli/commands.h"
+#include "bmc/lib/attach.h"
+#include "bmc/lib/features.h"
+#include "bmc/lib/parse.h"
+
+namespace bmc::cli
+{
+
+namespace
+{
+
+struct Arguments {
+    std::string instance = default_instance;
+    bool json = false;
+    bool all = false;
+};
+
+/// A heading of the report, and the beginnings of the names that it gathers.
+struct Group {
+    std::string_view title;
+    std::vector<std::string_view> prefixes;
+};
+
+/// Every counter goes to the first group that takes it; the last takes all.
+const std::vector<Group> groups = {
+    {"answered by the kernel", {"hit"}},
+    {"passed up by reason", {"rx_pass_"}},
+    {"misses", {"rx_miss"}},
+    {"writes seen", {"invalidate"}},
+    {"came in", {"rx_"}},
+    {"fills", {"fill_", "evict_", "tx_"}},
+    {"other", {""}},
+};
+
+size_t group_of(std::string_view counter)
+{
+    const auto takes = [counter](const Group &group) {
+        return std::any_of(group.prefixes.begin(), group.prefixes.end(),
+                           [counter](std::string_view prefix) {
+                               return counter.substr(0, prefix.size()) == prefix;
+                           });
+    };
+
+    return static_cast<size_t>(std::find_if(groups.begin(), groups.end(), takes) - groups.begin());
+}
+
+void print_json(const Stats &stats)
+{
+    nlohmann::ordered_json counters;
+
+    for (size_t i = 0; i < counter_infos.size(); i++)
+        counters[std::string(counter_infos[i].name)] = stats.counters[i];
+    const nlohmann::ordered_json report = {
+        {"instance", stats.instance},      {"mode", stats.mode},
+        {"interfaces", stats.interfaces},  {"origin_alive", stats.origin_alive},
+        {"generation", stats.generation},  {"memory_bytes", stats.memory_bytes},
+        {"counters", std::move(counters)},
+    };
+    fmt::print("{}\n", report.dump(4));
+}
+
+void print_table(const Stats &stats, bool all)
+{
+    fmt::print("instance {}: XDP {} on {}, {} M of memory, generation {}\n", stats.instance,
+               stats.mode, fmt::join(stats.interfaces, ", "), stats.memory_bytes >> 20,
+               stats.generation);
+    if (!stats.origin_alive)
+        fmt::print(
+            "no origin: memcached-sr does not run on this instance, so nothing is answered\n");
+    if (const uint64_t gets = stats[BMC_COUNTER_rx_gets]; gets != 0)
+        fmt::print("{:.1f} % of {} get requests answered by the kernel\n",
+                   100.0 * static_cast<double>(stats[BMC_COUNTER_hit]) / static_cast<double>(gets),
+                   gets);
+
+    for (size_t group = 0; group < groups.size(); group++) {
+        bool titled = false;
+        for (size_t i = 0; i < counter_infos.size(); i++) {
+            const CounterInfo &info = counter_infos[i];
+            if (group_of(info.name) != group || (stats.counters[i] == 0 && !all))
+                continue;
+            if (!titled)
+                fmt::print("\n{}\n", groups[group].title);
+            titled = true;
+            fmt::print("  {:>20}  {:<22}  {}\n", stats.counters[i], info.name, info.help);
+        }
+    }
+}
+
+void run(const Arguments &arguments)
+{
+    check(Features().privilege());
+    const Stats stats = check(read_stats(arguments.instance));
+
+    if (arguments.json)
+        print_json(stats);
+    else
+        print_table(stats, arguments.all);
+}
+
+} // namespace
+
+void add_stats(CLI::App &app)
+{
+    const auto arguments = std::make_shared<Arguments>();
+    CLI::App *const command =
+        app.add_subcommand("stats", "Show what the kernel answered, and why not the rest");
+
+    command->footer("Examples:\n"
+                    "  bmc stats\n"
+                    "  bmc stats --instance web --json");
+    command->add_option("--instance", arguments->instance, "Name of the instance")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command->add_flag("--json", arguments->json, "Print one JSON object");
+    command->add_flag("--all", arguments->all, "Show counters that are zero too");
+    command->callback([arguments] { run(*arguments); });
+}
+
+} // namespace bmc::cli

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/attach.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "bmc/lib/config.h"
+#include "bmc/lib/instance.h"
+#include "bmc/lib/interface.h"
+#include "bmc/lib/libbpf_log.h"
+#include "bmc/lib/pins.h"
+#include "bmc/lib/programs.h"
+#include "bmc/lib/scope_guard.h"
+
+namespace bmc
+{
+
+namespace
+{
+
+/// Everything that can be found out before anything is changed.
+struct Plan {
+    std::vector<Interface> interfaces;
+    std::vector<Address> addresses;
+    MemorySplit split;
+    bmc_config config = {};
+    uint64_t network_namespace = 0;
+    bool use_tcx = false;
+};
+
+Result<Plan> make_plan(const AttachOptions &options, const Features &features)
+{
+    Plan plan;
+
+    BMC_TRY(check_instance_name(options.instance));
+    BMC_TRY(features.privilege());
+    BMC_TRY(features.bpffs());
+    BMC_TRY(features.btf());
+
+    for (const std::string &name : options.interfaces) {
+        const auto interface = find_interface(name);
+        if (!interface)
+            return interface.error();
+        const bool again =
+            std::any_of(plan.interfaces.begin(), plan.interfaces.end(),
+                        [&](const Interface &other) { return other.index == interface->index; });
+        if (!again)
+            plan.interfaces.push_back(*interface);
+    }
+    if (plan.interfaces.size() > BMC_MAX_MACS)
+        return Error{fmt::format("serve more than {} interfaces", BMC_MAX_MACS),
+                     "",
+                     0,
+                     "name fewer with --interface",
+                     {}};
+
+    plan.addresses = options.addresses;
+    if (plan.addresses.empty()) {
+        auto found = interface_addresses(options.interfaces);
+        if (!found)
+            return found.error();
+        plan.addresses = std::move(*found);
+    }
+
+    const auto available = available_memory();
+    if (!available)
+        return available.error();
+    BMC_TRY(check_memory(options.memory, *available));
+    plan.split = split_memory(options.memory);
+
+    const auto config = make_config(plan.interfaces, options.ports, plan.addresses, plan.split);
+    if (!config)
+        return config.error();
+    plan.config = *config;
+
+    const auto here = network_namespace();
+    if (!here)
+        return here.error();
+    plan.network_namespace = *here;
+    plan.use_tcx =
+        options.tc == TcChoice::tcx || (options.tc == TcChoice::automatic && features.tcx());
+    return plan;
+}
+
+/// The instance of this name, if any, that already serves one of the interfaces.
+std::optional<Error> find_conflict(const PinRoot &root, const Plan &plan)
+{
+    const auto names = list_instances(root.path());
+    if (!names)
+        return names.error();
+
+    for (const std::string &name : *names) {
+        const auto map = RecordMap::open(instance_folder(root.path(), name));
+        const auto record = map ? map->load() : map.error();
+        if (!record || record->network_namespace != plan.network_namespace)
+            continue; /* if it is in the way, the kernel will say so */
+        for (uint32_t i = 0; i < record->interface_count; i++)
+            for (const Interface &interface : plan.interfaces)
+                if (record->interface[i].ifindex == interface.index)
+                    return Error{"attach to",
+                                 interface.name,
+                                 EBUSY,
+                                 fmt::format("the instance '{0}' serves it; remove that with `bmc "
+                                             "detach --instance {0}`",
+                                             name),
+                                 {}};
+    }
+    return std::nullopt;
+}
+
+/// The work of one attach() within the folder of an instance in the making.
+class Builder
+{
+  public:
+    Builder(const AttachOptions &options, const Plan &plan, std::string folder)
+        : options_(options), plan_(plan), folder_(std::move(folder))
+    {
+    }
+
+    Status build()
+    {
+        BMC_TRY(step_done("made the folder"));
+        BMC_TRY(start_record());
+        BMC_TRY(step_done("started the record"));
+        const auto programs = Programs::load(plan_.config, plan_.split);
+        if (!programs)
+            return programs.error();
+        BMC_TRY(step_done("loaded the programs"));
+        BMC_TRY(programs->pin_maps(folder_));
+        BMC_TRY(step_done("pinned the maps"));
+        BMC_TRY(programs->pin_programs(folder_));
+        BMC_TRY(step_done("pinned the programs"));
+
+        for (const Interface &interface : plan_.interfaces) {
+            BMC_TRY(attach_rx(interface, programs->rx_filter()));
+            if (plan_.use_tcx)
+                BMC_TRY(attach_tx_link(interface, programs->tx_filter()));
+            else
+                BMC_TRY(attach_tx_filter(interface, programs->tx_filter()));
+        }
+        return Done{};
+    }
+
+    const InstanceRecord &record() const { return record_; }
+
+  private:
+    /// Reports a step; an error if the caller wants no more of them.
+    Status step_done(const std::string &what) const
+    {
+        if (options_.progress && !options_.progress(what))
+            return Error{
+                "finish the attach of", options_.instance, EINTR, "everything was undone", {}};
+        return Done{};
+    }
+
+    Status save_record() const { return map_->save(record_); }
+
+    Status start_record()
+    {
+        auto map = RecordMap::create(folder_);
+        if (!map)
+            return map.error();
+        map_ = std::move(*map);
+        record_.version = record_version;
+        record_.network_namespace = plan_.network_namespace;
+        record_.memory_bytes = plan_.split.bytes();
+        return save_record();
+    }
+
+    /// XDP comes first: its link tells later whether the interface still exists.
+    Status attach_rx(const Interface &interface, int program)
+    {
+        const auto made = attach_xdp(program, interface, options_.mode);
+        if (!made)
+            return made.error();
+        BMC_TRY(step_done("attached XDP to " + interface.name));
+        BMC_TRY(pin(made->link.get(), folder_ + "/" + pin_xdp_link(interface.index)));
+
+        InterfaceRecord &entry = record_.interface[record_.interface_count++];
+        interface.name.copy(entry.name, sizeof entry.name - 1);
+        entry.ifindex = interface.index;
+        entry.xdp = made->mode;
+        BMC_TRY(save_record());
+        return step_done("pinned the XDP link of " + interface.name);
+    }
+
+    Status attach_tx_link(const Interface &interface, int program)
+    {
+        const auto link = attach_tcx(program, interface);
+        if (!link)
+            return link.error();
+        BMC_TRY(step_done("attached TC egress (tcx) to " + interface.name));
+        BMC_TRY(pin(link->get(), folder_ + "/" + pin_tc_link(interface.index)));
+        current().tc = TcKind::tcx;
+        BMC_TRY(save_record());
+        return step_done("pinned the TC link of " + interface.name);
+    }
+
+    /// Qdisc and filter go into the record before they are made.
+    Status attach_tx_filter(const Interface &interface, int program)
+    {
+        const LibbpfLog quiet;
+        const auto present = has_clsact(interface.index);
+        if (!present)
+            return present.error();
+        const auto filter = choose_filter(interface);
+        if (!filter)
+            return filter.error();
+        current().tc = TcKind::clsact;
+        current().qdisc_added = *present ? 0 : 1;
+        current().filter = *filter;
+        BMC_TRY(save_record());
+
+        if (!*present) {
+            BMC_TRY(add_clsact(interface));
+            BMC_TRY(step_done("added a clsact qdisc to " + interface.name));
+        }
+        BMC_TRY(add_filter(interface, *filter, program));
+        return step_done("attached TC egress (clsact) to " + interface.name);
+    }
+
+    InterfaceRecord &current() { return record_.interface[record_.interface_count - 1]; }
+
+    const AttachOptions &options_;
+    const Plan &plan_;
+    const std::string folder_;
+    InstanceRecord record_ = {};
+    std::optional<RecordMap> map_;
+};
+
+} // namespace
+
+Result<Attached> attach(const AttachOptions &options, const Features &features)
+{
+    const auto plan = make_plan(options, features);
+    if (!plan)
+        return plan.error();
+
+    const auto root = PinRoot::lock(options.pin_root, PinRoot::Missing::create);
+    if (!root)
+        return root.error();
+    const auto leftovers = remove_leftovers(*root);
+    if (!leftovers)
+        return leftovers.error();
+
+    Attached made;
+    for (const Leftover &leftover : *leftovers) {
+        if (!leftover.removed && leftover.instance == options.instance)
+            return leftover.removed.error();
+        made.notes.push_back(describe(leftover));
+    }
+
+    made.folder = instance_folder(root->path(), options.instance);
+    if (exists(made.folder))
+        return Error{"attach the instance",
+                     options.instance,
+                     EEXIST,
+                     fmt::format("remove it with `bmc detach --instance {}`, or give another "
+                                 "--instance",
+                                 options.instance),
+                     {}};
+    if (const auto conflict = find_conflict(*root, *plan))
+        return *conflict;
+
+    const std::string staging = attaching_folder(root->path(), options.instance);
+    if (mkdir(staging.c_str(), 0700) != 0)
+        return Error{"make the folder", staging, errno, {}, {}};
+    ScopeGuard undo([&staging] {
+        /* If this fails too, the next attach or detach removes the rest. */
+        static_cast<void>(remove_instance(staging));
+    });
+
+    Builder builder(options, *plan, staging);
+    BMC_TRY(builder.build());
+    if (std::rename(staging.c_str(), made.folder.c_str()) != 0)
+        return Error{"give the folder its name", made.folder, errno, {}, {}};
+    undo.commit();
+
+    made.record = builder.record();
+    made.split = plan->split;
+    made.addresses = plan->addresses;
+    return made;
+}
+
+} // namespace bmc

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_ATTACH_H
+#define BMC_LIB_ATTACH_H
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bmc/abi/layout.h"
+#include "bmc/lib/features.h"
+#include "bmc/lib/memory.h"
+#include "bmc/lib/parse.h"
+#include "bmc/lib/record.h"
+#include "bmc/lib/result.h"
+#include "bmc/lib/tc.h"
+#include "bmc/lib/xdp.h"
+
+namespace bmc
+{
+
+constexpr uint64_t default_memory = uint64_t{256} << 20;
+constexpr uint16_t default_port = 11211;
+constexpr const char *default_instance = "default";
+
+/// Called after each step of attach with a line that says what was done. False
+/// asks attach to stop: it undoes everything and returns an error.
+using Progress = std::function<bool(std::string_view)>;
+
+struct AttachOptions {
+    std::string instance = default_instance;
+    std::vector<std::string> interfaces;
+    std::vector<uint16_t> ports = {default_port};
+    std::vector<Address> addresses;   ///< empty: all that the interfaces have
+    uint64_t memory = default_memory; ///< bytes for everything
+    XdpChoice mode = XdpChoice::automatic;
+    TcChoice tc = TcChoice::automatic;
+    std::string pin_root = BMC_PIN_ROOT;
+    Progress progress; ///< may be empty
+};
+
+/// What attach made.
+struct Attached {
+    std::string folder;
+    InstanceRecord record = {};
+    MemorySplit split;
+    std::vector<Address> addresses;
+    /// What killed loaders had left and what became of it, one line each.
+    std::vector<std::string> notes;
+};
+
+/// Loads the programs, pins them with their maps, and attaches them to XDP and
+/// TC egress of every interface of the current network namespace. On return the
+/// instance works without this process. On error nothing is attached or pinned.
+///
+/// The instance grows in a folder of its own and gets its name as the last
+/// step: whatever a killed attach leaves is recognised, and removed by the next
+/// attach() or detach().
+Result<Attached> attach(const AttachOptions &options, const Features &features);
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_CONFIG_H
+#define BMC_LIB_CONFIG_H
+
+#include <cstdint>
+#include <vector>
+
+#include "bmc/abi/config.h"
+#include "bmc/lib/interface.h"
+#include "bmc/lib/memory.h"
+#include "bmc/lib/parse.h"
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// Builds the configuration that the kernel programs are loaded with. An error
+/// if there is none, or more than the programs hold, of interfaces, ports or
+/// addresses. Ports are in host byte order. What is named twice counts once.
+Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
+                               const std::vector<uint16_t> &ports,
+                               const std::vector<Address> &addresses, const MemorySplit &split);
+
+} // namespace bmc
+
+#endif

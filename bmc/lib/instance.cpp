@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/instance.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "bmc/lib/interface.h"
+#include "bmc/lib/libbpf_log.h"
+#include "bmc/lib/parse.h"
+#include "bmc/lib/record.h"
+
+namespace bmc
+{
+
+namespace
+{
+
+constexpr std::string_view attaching_suffix = "+new";
+constexpr std::string_view detaching_suffix = "+old";
+
+constexpr std::string_view xdp_link_prefix = "xdp_";
+constexpr std::string_view tc_link_prefix = "tc_";
+
+bool starts_with(std::string_view text, std::string_view prefix)
+{
+    return text.substr(0, prefix.size()) == prefix;
+}
+
+/// Whether the interface that a pinned XDP link was made on is still there. The
+/// kernel forgets it when it goes, together with every qdisc and filter on it.
+bool device_alive(const std::string &folder, uint32_t ifindex)
+{
+    const auto link = open_pin(folder + "/" + pin_xdp_link(ifindex));
+    bpf_link_info info = {};
+    __u32 size = sizeof info;
+
+    return link && bpf_obj_get_info_by_fd(link->get(), &info, &size) == 0 &&
+           info.xdp.ifindex == ifindex;
+}
+
+Result<uint32_t> program_id(const std::string &path)
+{
+    const auto program = open_pin(path);
+    if (!program)
+        return program.error();
+
+    bpf_prog_info info = {};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(program->get(), &info, &size) != 0)
+        return Error{"examine the pinned program", path, errno, {}, {}};
+    return info.id;
+}
+
+Status remove_clsact_filter(const std::string &folder, const InterfaceRecord &interface)
+{
+    const auto id = program_id(folder + "/tx_filter");
+    if (!id)
+        return id.error();
+
+    const LibbpfLog quiet;
+    BMC_TRY(remove_filter(interface.ifindex, interface.filter, *id));
+    if (interface.qdisc_added != 0)
+        BMC_TRY(remove_empty_clsact(interface.ifindex));
+    return Done{};
+}
+
+/// The record of an instance with the map it is in.
+struct OpenRecord {
+    RecordMap map;
+    InstanceRecord value;
+};
+
+/// No record if attach was killed before it attached anything, or detach after
+/// it had detached everything.
+Result<std::optional<OpenRecord>> open_record(const std::string &folder)
+{
+    auto map = RecordMap::open(folder);
+    if (!map && map.error().code == ENOENT)
+        return std::optional<OpenRecord>();
+    if (!map)
+        return map.error();
+    const auto record = map->load();
+    if (!record)
+        return record.error();
+    return std::optional<OpenRecord>(OpenRecord{std::move(*map), *record});
+}
+
+bool has_filter(const std::string &folder, const InterfaceRecord &interface)
+{
+    return interface.tc == TcKind::clsact && device_alive(folder, interface.ifindex);
+}
+
+/// Removes what no pin holds: clsact filters and qdiscs.
+Status remove_clsact_filters(const std::string &folder)
+{
+    auto record = open_record(folder);
+    if (!record)
+        return record.error();
+    if (!*record)
+        return Done{};
+
+    auto &[map, value] = **record;
+    for (uint32_t i = 0; i < value.interface_count; i++) {
+        if (!has_filter(folder, value.interface[i]))
+            continue;
+        BMC_TRY(remove_clsact_filter(folder, value.interface[i]));
+        value.interface[i].tc = TcKind::none;
+        BMC_TRY(map.save(value));
+    }
+    return Done{};
+}
+
+/// Detaches a pinned link at once: the kernel would only get to it some time
+/// after the pin is gone, and the next attach could find the place taken.
+void detach_link(const std::string &path)
+{
+    const auto link = open_pin(path);
+
+    if (link)
+        bpf_link_detach(link->get()); /* fails only if its interface is gone */
+}
+
+/// Place of a pin in the order of removal.
+enum Rank { rank_xdp_link, rank_tc_link, rank_other, rank_record };
+
+Rank removal_rank(std::string_view name)
+{
+    if (starts_with(name, xdp_link_prefix))
+        return rank_xdp_link;
+    if (starts_with(name, tc_link_prefix))
+        return rank_tc_link;
+    return name == pin_record ? rank_record : rank_other;
+}
+
+} // namespace
+
+std::string pin_xdp_link(uint32_t ifindex)
+{
+    return fmt::format("{}{}", xdp_link_prefix, ifindex);
+}
+
+std::string pin_tc_link(uint32_t ifindex)
+{
+    return fmt::format("{}{}", tc_link_prefix, ifindex);
+}
+
+std::string instance_folder(const std::string &root, std::string_view name)
+{
+    return fmt::format("{}/{}", root, name);
+}
+
+std::string attaching_folder(const std::string &root, std::string_view name)
+{
+    return fmt::format("{}/{}{}", root, name, attaching_suffix);
+}
+
+std::string detaching_folder(const std::string &root, std::string_view name)
+{
+    return fmt::format("{}/{}{}", root, name, detaching_suffix);
+}
+
+Result<std::vector<std::string>> list_instances(const std::string &root)
+{
+    auto names = list_folder(root);
+
+    if (!names && names.error().code == ENOENT)
+        return std::vector<std::string>();
+    if (!names)
+        return names.error();
+    std::erase_if(*names, [](const std::string &name) { return !check_instance_name(name); });
+    return names;
+}
+
+bool origin_holds(const std::string &folder)
+{
+    const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    return fd && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+Error no_such_instance(const std::string &operation, const std::string &name,
+                       const std::string &root)
+{
+    const auto names = list_instances(root);
+    const std::string hint = !names || names->empty()
+                                 ? "nothing is attached"
+                                 : fmt::format("attached: {}", fmt::join(*names, ", "));
+
+    return {operation + " the instance", name, ENOENT, hint, {}};
+}
+
+Status check_removable(const std::string &folder)
+{
+    const auto record = open_record(folder);
+    if (!record)
+        return record.error();
+    if (!*record)
+        return Done{};
+    const auto here = network_namespace();
+    if (!here)
+        return here.error();
+    if (*here == (*record)->value.network_namespace)
+        return Done{};
+
+    for (uint32_t i = 0; i < (*record)->value.interface_count; i++) {
+        const InterfaceRecord &interface = (*record)->value.interface[i];
+        if (has_filter(folder, interface))
+            return Error{"remove the TC filter from",
+                         interface.name,
+                         0,
+                         "it is in another network namespace; run bmc there, as in `nsenter "
+                         "--net=/run/netns/NAME bmc detach`",
+                         {}};
+    }
+    return Done{};
+}
+
+Status remove_instance(const std::string &folder)
+{
+    BMC_TRY(check_removable(folder));
+    BMC_TRY(remove_clsact_filters(folder));
+
+    auto names = list_folder(folder);
+    if (!names)
+        return names.error();
+    std::stable_sort(names->begin(), names->end(), [](const auto &a, const auto &b) {
+        return removal_rank(a) < removal_rank(b);
+    });
+    for (const std::string &name : *names) {
+        const std::string path = folder + "/" + name;
+        if (removal_rank(name) <= rank_tc_link)
+            detach_link(path);
+        if (unlink(path.c_str()) != 0)
+            return Error{"remove the pin", path, errno, {}, {}};
+    }
+    if (rmdir(folder.c_str()) != 0)
+        return Error{"remove the folder", folder, errno, {}, {}};
+    return Done{};
+}
+
+std::string describe(const Leftover &leftover)
+{
+    if (!leftover.removed)
+        return leftover.removed.error().line();
+    return fmt::format("removed what an interrupted bmc had left of '{}'", leftover.instance);
+}
+
+Result<std::vector<Leftover>> remove_leftovers(const PinRoot &root)
+{
+    const auto names = list_folder(root.path());
+    if (!names)
+        return names.error();
+
+    std::vector<Leftover> found;
+    for (const std::string &name : *names) {
+        const size_t plus = name.find('+');
+        if (plus == std::string::npos ||
+            (name.substr(plus) != attaching_suffix && name.substr(plus) != detaching_suffix))
+            continue;
+        std::string folder = root.path() + "/" + name;
+        Status removed = remove_instance(folder);
+        found.push_back({name.substr(0, plus), std::move(folder), std::move(removed)});
+    }
+    return found;
+}
+
+} // namespace bmc

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_INSTANCE_H
+#define BMC_LIB_INSTANCE_H
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bmc/lib/pins.h"
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// Names of pins in an instance's folder beside those of maps and programs.
+constexpr const char *pin_record = "instance";
+std::string pin_xdp_link(uint32_t ifindex);
+std::string pin_tc_link(uint32_t ifindex);
+
+/// Folder of an instance while it works.
+std::string instance_folder(const std::string &root, std::string_view name);
+
+/// Folder of an instance while attach fills it, and while detach empties it. An
+/// instance's name cannot contain the plus sign.
+std::string attaching_folder(const std::string &root, std::string_view name);
+std::string detaching_folder(const std::string &root, std::string_view name);
+
+/// Names of the instances that are attached; none if the root is not there.
+Result<std::vector<std::string>> list_instances(const std::string &root);
+
+/// Whether an origin holds the instance (an exclusive lock on its folder).
+bool origin_holds(const std::string &folder);
+
+/// The error for an instance that is not attached; names those that are.
+Error no_such_instance(const std::string &operation, const std::string &name,
+                       const std::string &root);
+
+/// Whether remove_instance() can do its work from here: an error if the
+/// instance has TC filters in another network namespace.
+Status check_removable(const std::string &folder);
+
+/// Detaches and removes everything that belongs to an instance's folder, in an
+/// order that can be taken up again after a kill: TC filters, links, programs
+/// and maps, the record. If a filter is in another network namespace, nothing
+/// is changed and the error says so.
+Status remove_instance(const std::string &folder);
+
+/// The rest of an attach or detach that was killed.
+struct Leftover {
+    std::string instance;
+    std::string folder;
+    Status removed;
+};
+
+/// One line about it.
+std::string describe(const Leftover &leftover);
+
+/// Removes whatever killed loaders left behind. The lock on the root tells that
+/// none of them is alive.
+Result<std::vector<Leftover>> remove_leftovers(const PinRoot &root);
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/interface.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ifaddrs.h>
+#include <memory>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <string_view>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <fmt/format.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
+#include "bmc/lib/fd.h"
+
+namespace bmc
+{
+
+namespace
+{
+
+/// Drivers of virtual machines' interfaces, through which a neighbour's frame
+/// comes with the checksum still to be done.
+constexpr std::array<std::string_view, 3> paravirtual_drivers = {"virtio_net", "vif", "hv_netvsc"};
+
+ifreq request_for(const std::string &name)
+{
+    ifreq request = {};
+
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    return request;
+}
+
+/// Whether the interface has no device behind it, or a paravirtual one.
+bool takes_partial_checksums(int socket, const std::string &name)
+{
+    ethtool_drvinfo info = {};
+    ifreq request = request_for(name);
+
+    info.cmd = ETHTOOL_GDRVINFO;
+    request.ifr_data = reinterpret_cast<char *>(&info);
+    if (ioctl(socket, SIOCETHTOOL, &request) != 0)
+        return true; /* not even a driver */
+    return info.bus_info[0] == '\0' ||
+           std::find(paravirtual_drivers.begin(), paravirtual_drivers.end(),
+                     std::string_view(info.driver)) != paravirtual_drivers.end();
+}
+
+} // namespace
+
+Result<Interface> find_interface(const std::string &name)
+{
+    const auto failed = [&name](int code, std::string hint) {
+        return Error{"use the interface", fmt::format("'{}'", name), code, std::move(hint), {}};
+    };
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    Interface found;
+
+    if (!socket)
+        return failed(errno, "no socket could be made");
+    if (name.empty() || name.size() >= IF_NAMESIZE)
+        return failed(ENODEV, "`ip link` lists the interfaces");
+
+    ifreq request = request_for(name);
+    if (ioctl(socket.get(), SIOCGIFINDEX, &request) != 0)
+        return failed(errno, "`ip link` lists the interfaces of this network namespace");
+    found.name = name;
+    found.index = static_cast<uint32_t>(request.ifr_ifindex);
+
+    if (ioctl(socket.get(), SIOCGIFMTU, &request) != 0)
+        return failed(errno, "its MTU could not be read");
+    found.mtu = static_cast<uint32_t>(request.ifr_mtu);
+
+    if (ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0)
+        return failed(errno, "its hardware address could not be read");
+    if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER &&
+        request.ifr_hwaddr.sa_family != ARPHRD_LOOPBACK)
+        return failed(0, "it does not carry Ethernet frames; name one that does");
+    std::memcpy(found.mac.byte, request.ifr_hwaddr.sa_data, sizeof found.mac.byte);
+
+    found.partial_checksums = takes_partial_checksums(socket.get(), name);
+    return found;
+}
+
+Result<std::vector<Address>> interface_addresses(const std::vector<std::string> &names)
+{
+    ifaddrs *list = nullptr;
+
+    if (getifaddrs(&list) != 0)
+        return Error{
+            "list the addresses of the interfaces", "", errno, "name them with --address", {}};
+    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+    std::vector<Address> found;
+
+    for (const ifaddrs *entry = list; entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr ||
+            std::find(names.begin(), names.end(), entry->ifa_name) == names.end())
+            continue;
+
+        Address address;
+        address.family = entry->ifa_addr->sa_family;
+        if (address.family == AF_INET)
+            address.v4 = reinterpret_cast<const sockaddr_in *>(entry->ifa_addr)->sin_addr;
+        else if (address.family == AF_INET6)
+            address.v6 = reinterpret_cast<const sockaddr_in6 *>(entry->ifa_addr)->sin6_addr;
+        if (is_unicast(address) && std::find(found.begin(), found.end(), address) == found.end())
+            found.push_back(address);
+    }
+    return found;
+}
+
+Result<uint64_t> network_namespace()
+{
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+
+    if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+        return Error{
+            "identify the network namespace", "", errno, "bmc needs Linux 5.18 or newer", {}};
+    return cookie;
+}
+
+} // namespace bmc

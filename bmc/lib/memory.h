@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_MEMORY_H
+#define BMC_LIB_MEMORY_H
+
+#include <cstdint>
+#include <string>
+
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// Smallest memory budget of an instance, in bytes.
+constexpr uint64_t min_memory = uint64_t{1} << 20;
+
+/// How many entries each of the large maps gets.
+struct MemorySplit {
+    uint32_t clock_count = 0; ///< power of two
+    uint32_t grant_count = 0; ///< power of two
+    uint32_t bucket_count = 0;
+
+    /// Bytes of map values that this comes to.
+    uint64_t bytes() const;
+};
+
+/// Divides a budget in bytes (at least min_memory) among clocks, grants and
+/// buckets, never exceeding it:
+///  - clocks get the largest power of two that fits a quarter of the budget, so
+///    that keys seldom share one: a write to either invalidates both;
+///  - grants, which live from an answer of the origin to its way past TC egress,
+///    get the largest power of two that fits 1/64, at least 1024;
+///  - buckets get the rest.
+MemorySplit split_memory(uint64_t budget);
+
+/// Bytes that the machine can still give: MemAvailable of the meminfo file
+/// less a sixteenth of MemTotal kept for everything else.
+Result<uint64_t> available_memory(const std::string &meminfo = "/proc/meminfo");
+
+/// Checks a budget against min_memory and against what the machine can give.
+Status check_memory(uint64_t budget, uint64_t available);
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_PARSE_H
+#define BMC_LIB_PARSE_H
+
+#include <cstdint>
+#include <netinet/in.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// Reads a number of bytes: decimal digits, optionally followed by K, M, G or T
+/// (either case) for powers of 1024. No sign, space or fraction.
+Result<uint64_t> parse_size(std::string_view text);
+
+/// Writes a number of bytes with the largest suffix that divides it exactly, as
+/// parse_size() reads it.
+std::string format_size(uint64_t bytes);
+
+/// Reads a UDP port, 1 to 65535, into host byte order.
+Result<uint16_t> parse_port(std::string_view text);
+
+/// An IPv4 or IPv6 address.
+struct Address {
+    int family = AF_UNSPEC; ///< AF_INET or AF_INET6
+    in_addr v4 = {};
+    in6_addr v6 = {};
+
+    std::string text() const;
+    bool operator==(const Address &other) const;
+};
+
+/// Reads a numeric unicast address of either family. Names, zones ("%eth0"),
+/// prefix lengths, unspecified and multicast addresses are refused.
+Result<Address> parse_address(std::string_view text);
+
+/// Whether a packet to this address can be for a host: not unspecified, not
+/// multicast, not broadcast.
+bool is_unicast(const Address &address);
+
+/// Checks the name of an instance: 1 to 64 of the characters A-Z a-z 0-9 _ -.
+/// (bpffs reserves the dot, and a name must not look like a path.)
+Status check_instance_name(std::string_view name);
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_RECORD_H
+#define BMC_LIB_RECORD_H
+
+#include <cstdint>
+#include <net/if.h>
+#include <string>
+
+#include "bmc/abi/config.h"
+#include "bmc/lib/fd.h"
+#include "bmc/lib/result.h"
+#include "bmc/lib/tc.h"
+#include "bmc/lib/xdp.h"
+
+namespace bmc
+{
+
+/// Raised whenever the record below changes.
+constexpr uint32_t record_version = 1;
+
+/// What attach did to one interface. Links speak for themselves; a clsact
+/// filter leaves no other trace, so it is written down before it is made.
+struct InterfaceRecord {
+    char name[IF_NAMESIZE];
+    uint32_t ifindex;
+    XdpMode xdp;
+    TcKind tc;
+    uint32_t qdisc_added; ///< 1 if the clsact qdisc is ours
+    TcFilter filter;      ///< if tc is clsact
+};
+
+/// The one element of an instance's pinned map `instance`, by which a later
+/// process knows what to show and what to remove.
+struct InstanceRecord {
+    uint32_t version;
+    uint32_t interface_count;
+    uint64_t network_namespace; ///< as network_namespace() tells
+    uint64_t memory_bytes;      ///< of clocks, grants and buckets together
+    InterfaceRecord interface[BMC_MAX_MACS];
+};
+
+/// The pinned map that holds an instance's record.
+class RecordMap
+{
+  public:
+    /// Makes an empty map and pins it in the folder of an instance.
+    static Result<RecordMap> create(const std::string &folder);
+
+    /// Opens an instance's map; code ENOENT if the folder has none.
+    static Result<RecordMap> open(const std::string &folder);
+
+    /// Reads the record; an error if another version of bmc wrote it.
+    Result<InstanceRecord> load() const;
+
+    Status save(const InstanceRecord &record) const;
+
+  private:
+    RecordMap(std::string path, Fd map) : path_(std::move(path)), map_(std::move(map)) {}
+
+    std::string path_;
+    Fd map_;
+};
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/stats.h"
+
+#include <cerrno>
+#include <ctime>
+
+#include <bpf/libbpf.h>
+
+#include "bmc/lib/instance.h"
+#include "bmc/lib/maps.h"
+#include "bmc/lib/parse.h"
+#include "bmc/lib/record.h"
+
+namespace bmc
+{
+
+namespace
+{
+
+constexpr const char *pin_counters = "counters";
+
+/* The kernel hands out per-CPU values at multiples of eight bytes. */
+static_assert(sizeof(bmc_counters) % 8 == 0);
+
+uint64_t monotonic_ns()
+{
+    timespec now = {};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+Result<bmc_control> read_control(const std::string &folder)
+{
+    const std::string path = folder + "/" BMC_PIN_CONTROL;
+    const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control));
+    bmc_control control = {};
+
+    if (!map)
+        return map.error();
+    BMC_TRY(read_first(*map, path, &control));
+    if (control.magic != BMC_MAGIC || control.layout_version != BMC_LAYOUT_VERSION)
+        return Error{"use the pinned map",
+                     path,
+                     0,
+                     "another version of bmc made it; use that one, or detach and attach again",
+                     {}};
+    return control;
+}
+
+Status read_counters(const std::string &folder, Stats &stats)
+{
+    const std::string path = folder + "/" + pin_counters;
+    const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
+    const int cpus = libbpf_num_possible_cpus();
+
+    if (!map)
+        return map.error();
+    if (cpus < 0)
+        return Error{"count the CPUs", "", -cpus, {}, {}};
+    std::vector<bmc_counters> values(static_cast<size_t>(cpus));
+    BMC_TRY(read_first(*map, path, values.data()));
+    for (const bmc_counters &cpu : values)
+        for (size_t i = 0; i < stats.counters.size(); i++)
+            stats.counters[i] += cpu.value[i];
+    return Done{};
+}
+
+} // namespace
+
+const std::array<CounterInfo, BMC_COUNTER_COUNT> counter_infos = {{
+#define X(name, help) {#name, help},
+    BMC_COUNTERS(X)
+#undef X
+}};
+
+Result<Stats> read_stats(const std::string &instance, const std::string &pin_root)
+{
+    BMC_TRY(check_instance_name(instance));
+
+    const std::string folder = instance_folder(pin_root, instance);
+    const auto map = RecordMap::open(folder);
+    if (!map && map.error().code == ENOENT)
+        return no_such_instance("show", instance, pin_root);
+    const auto record = map ? map->load() : map.error();
+    if (!record)
+        return record.error();
+    const auto control = read_control(folder);
+    if (!control)
+        return control.error();
+
+    Stats stats;
+    stats.instance = instance;
+    for (uint32_t i = 0; i < record->interface_count; i++) {
+        const InterfaceRecord &interface = record->interface[i];
+        const std::string mode = mode_name(interface.xdp);
+        stats.interfaces.emplace_back(interface.name);
+        stats.mode = stats.mode.empty() || stats.mode == mode ? mode : "mixed";
+    }
+    const uint64_t now = monotonic_ns();
+    stats.origin_alive =
+        control->heartbeat_ns != 0 &&
+        (control->heartbeat_ns >= now || now - control->heartbeat_ns <= BMC_HEARTBEAT_LIMIT_NS);
+    stats.generation = control->generation;
+    stats.memory_bytes = record->memory_bytes;
+    BMC_TRY(read_counters(folder, stats));
+    return stats;
+}
+
+} // namespace bmc

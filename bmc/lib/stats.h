@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_STATS_H
+#define BMC_LIB_STATS_H
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bmc/abi/counters.h"
+#include "bmc/abi/layout.h"
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// A counter of abi/counters.h.
+struct CounterInfo {
+    std::string_view name;
+    std::string_view help;
+};
+
+/// All counters; the index is the value of enum bmc_counter.
+extern const std::array<CounterInfo, BMC_COUNTER_COUNT> counter_infos;
+
+/// State and counters of an instance at one moment.
+struct Stats {
+    std::string instance;
+    std::string mode; ///< "native", "generic", or "mixed" if the interfaces differ
+    std::vector<std::string> interfaces; ///< by the names they had at attach
+    bool origin_alive = false;           ///< its heartbeat is fresh, so hits are served
+    uint64_t generation = 0;
+    uint64_t memory_bytes = 0;                             ///< of clocks, grants and buckets
+    std::array<uint64_t, BMC_COUNTER_COUNT> counters = {}; ///< sums over all CPUs since attach
+
+    uint64_t operator[](bmc_counter counter) const { return counters[counter]; }
+};
+
+/// Reads an instance's statistics. Needs the privilege to open its maps.
+Result<Stats> read_stats(const std::string &instance, const std::string &pin_root = BMC_PIN_ROOT);
+
+} // namespace bmc
+
+#endif

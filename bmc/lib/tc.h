@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_TC_H
+#define BMC_LIB_TC_H
+
+#include <cstdint>
+#include <vector>
+
+#include <linux/bpf.h>
+
+#include "bmc/lib/fd.h"
+#include "bmc/lib/interface.h"
+#include "bmc/lib/result.h"
+
+namespace bmc
+{
+
+/// BPF_TCX_EGRESS of enum bpf_attach_type in Linux 6.6's uapi/linux/bpf.h,
+/// which is newer than the headers of Debian 12.
+constexpr bpf_attach_type bpf_tcx_egress = static_cast<bpf_attach_type>(47);
+
+/// How a program hangs at TC egress. The values are stored in the instance's
+/// record.
+enum class TcKind : uint32_t { none = 0, tcx = 1, clsact = 2 };
+
+/// What was asked for; automatic is tcx, or clsact if the kernel has no TCX.
+enum class TcChoice { automatic, tcx, clsact };
+
+const char *kind_name(TcKind kind);
+
+/// Attaches a program to TC egress by a TCX link, before all others there. It
+/// must return TC_ACT_UNSPEC for the others to run.
+Result<Fd> attach_tcx(int program, const Interface &interface);
+
+/// A filter of a clsact qdisc.
+struct TcFilter {
+    uint32_t handle = 0;
+    uint32_t priority = 0;
+};
+
+enum class TcDirection { ingress, egress };
+
+/// Whether the interface has a clsact qdisc.
+Result<bool> has_clsact(uint32_t ifindex);
+
+/// All filters of one side of an interface's clsact qdisc; none without one.
+Result<std::vector<TcFilter>> list_filters(uint32_t ifindex, TcDirection direction);
+
+/// Adds a clsact qdisc; an error if there is one already.
+Status add_clsact(const Interface &interface);
+
+/// Chooses a place for our filter at egress: before the others where possible,
+/// and at a priority that nobody uses.
+Result<TcFilter> choose_filter(const Interface &interface);
+
+/// Attaches a direct-action filter at egress; an error if the place is taken.
+Status add_filter(const Interface &interface, TcFilter filter, int program);
+
+/// Removes the filter at egress if it holds the program with this id, and does
+/// nothing if there is none, or a foreign one.
+Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id);
+
+/// Removes the clsact qdisc unless a filter is left on either side.
+Status remove_empty_clsact(uint32_t ifindex);
+
+} // namespace bmc
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/xdp.h"
+
+#include <cerrno>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/if_link.h>
+
+namespace bmc
+{
+
+namespace
+{
+
+/// Who is there already, as far as the kernel tells.
+std::string occupant(const Interface &interface)
+{
+    LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+    if (bpf_xdp_query(static_cast<int>(interface.index), 0, &query) != 0)
+        return "another XDP program";
+    for (const __u32 id : {query.prog_id, query.drv_prog_id, query.skb_prog_id, query.hw_prog_id})
+        if (id != 0)
+            return fmt::format("another XDP program (id {})", id);
+    return "another XDP program";
+}
+
+Error attach_error(const Interface &interface, XdpMode mode, int code)
+{
+    std::string hint;
+
+    switch (code) {
+    case EBUSY:
+    case EEXIST:
+        hint =
+            fmt::format("{} is attached there; stop what attached it (or `ip link set dev {} xdp "
+                        "off`), or name another interface",
+                        occupant(interface), interface.name);
+        break;
+    case EOPNOTSUPP:
+        hint = "its driver has no native XDP; use --mode generic";
+        break;
+    case ERANGE:
+    case EINVAL:
+        hint = fmt::format(
+            "the driver refuses, most likely because of the MTU of {}; lower it on both "
+            "ends or use --mode generic",
+            interface.mtu);
+        break;
+    default:
+        break;
+    }
+    return {fmt::format("attach XDP ({} mode) to", mode_name(mode)),
+            interface.name,
+            code,
+            std::move(hint),
+            {}};
+}
+
+} // namespace
+
+const char *mode_name(XdpMode mode)
+{
+    return mode == XdpMode::native ? "native" : "generic";
+}
+
+Result<XdpLink> attach_xdp(int program, const Interface &interface, XdpChoice choice)
+{
+    const auto attach = [&](XdpMode mode) {
+        LIBBPF_OPTS(bpf_link_create_opts, options);
+        options.flags = mode == XdpMode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+        return Fd(bpf_link_create(program, static_cast<int>(interface.index), BPF_XDP, &options));
+    };
+    XdpLink made;
+
+    made.mode = choice == XdpChoice::generic ? XdpMode::generic : XdpMode::native;
+    made.link = attach(made.mode);
+    if (!made.link && errno == EOPNOTSUPP && choice == XdpChoice::automatic) {
+        made.mode = XdpMode::generic;
+        made.link = attach(made.mode);
+    }
+    if (!made.link)
+        return attach_error(interface, made.mode, errno);
+    return made;
+}
+
+} // namespace bmc
