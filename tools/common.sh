@@ -4,6 +4,7 @@
 # For the scripts in this folder: source it after `set -euo pipefail`.
 
 PATH=$PATH:/usr/sbin:/sbin # bpftool and ip, where a user's path lacks them
+export HOME=${HOME:-/root} # fetched sources are kept below it
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # used by those who source this file
 build_dir=$repository/build/release
