@@ -11,14 +11,21 @@
 
 enum rx_stage { RX_HASH_KEYS, RX_WRITE_REPLY, RX_INVALIDATE, RX_STAGE_COUNT };
 
+int hash_keys(struct xdp_md *ctx);
+int write_reply(struct xdp_md *ctx);
+int invalidate(struct xdp_md *ctx);
+
 /* The stages; each is a program of its own so that the verifier walks it alone. */
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
     __uint(max_entries, RX_STAGE_COUNT);
     __uint(key_size, sizeof(__u32));
-    __uint(value_size, sizeof(__u32));
-    __array(values, int(void *));
-} rx_stages SEC(".maps");
+    __array(values, int(struct xdp_md *));
+} rx_stages SEC(".maps") = {
+    .values = {[RX_HASH_KEYS] = &hash_keys,
+               [RX_WRITE_REPLY] = &write_reply,
+               [RX_INVALIDATE] = &invalidate},
+};
 
 /* Lets the packet go on to the network stack, for a counted reason. */
 static __always_inline int pass(enum bmc_counter reason)

@@ -20,13 +20,16 @@
 
 enum tx_stage { TX_UPDATE_CACHE, TX_STAGE_COUNT };
 
+int update_cache(struct __sk_buff *ctx);
+
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
     __uint(max_entries, TX_STAGE_COUNT);
     __uint(key_size, sizeof(__u32));
-    __uint(value_size, sizeof(__u32));
-    __array(values, int(void *));
-} tx_stages SEC(".maps");
+    __array(values, int(struct __sk_buff *));
+} tx_stages SEC(".maps") = {
+    .values = {[TX_UPDATE_CACHE] = &update_cache},
+};
 
 /* Leaves the packet alone, for a counted reason. */
 static __always_inline int skip(enum bmc_counter reason)
