@@ -28,12 +28,11 @@ std::vector<std::string> arguments(const Origin::Options &options)
                                        "-t",
                                        "2",
                                        "-m",
-                                       "64"};
+                                       "64",
+                                       "-o",
+                                       options.pins.empty() ? "udp_sequence"
+                                                            : "bmc=" + options.pins};
 
-    if (!options.pins.empty()) {
-        result.emplace_back("-o");
-        result.emplace_back("bmc=" + options.pins);
-    }
     result.insert(result.end(), options.more.begin(), options.more.end());
     return result;
 }

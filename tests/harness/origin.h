@@ -11,15 +11,16 @@
 namespace bmc::test
 {
 
-/// A memcached-sr that listens with TCP and UDP on every address of a namespace.
+/// A memcached-sr that listens with TCP and UDP on every address of a namespace
+/// and answers a UDP request with one datagram sequence.
 class Origin
 {
   public:
     struct Options {
         std::uint16_t port = 11211;
-        /// Folder of the pinned maps (`-o bmc=`); empty: run without.
-        std::string pins;
-        std::vector<std::string> more; ///< further arguments
+        /// Folder of the pinned maps (`-o bmc=`); empty: run without the cache.
+        std::string pins{};
+        std::vector<std::string> more{}; ///< further arguments
     };
 
     /// Starts it and waits until it listens. It drops its privileges to user

@@ -252,6 +252,22 @@ std::uint16_t internet_sum(std::span<const std::uint8_t> bytes, std::uint32_t su
     return static_cast<std::uint16_t>(total);
 }
 
+Packet::Packet(Layer layer)
+{
+    layers_.push_back(std::move(layer));
+}
+
+Packet &Packet::operator/=(Layer layer)
+{
+    layers_.push_back(std::move(layer));
+    return *this;
+}
+
+Packet &Packet::operator/=(std::string_view text)
+{
+    return *this /= Layer(Payload{bytes_of(text)});
+}
+
 Bytes Packet::build() const
 {
     Bytes out;

@@ -115,14 +115,11 @@ using Layer = std::variant<Ethernet, Vlan, Ipv4, Ipv6, Ipv6Extension, Udp, Memca
 class Packet
 {
   public:
-    Packet(Layer layer) { layers_.push_back(std::move(layer)); } // NOLINT: meant to convert
+    // Not inline: g++ 12 sees uninitialized members in moved variants otherwise.
+    Packet(Layer layer); // NOLINT(google-explicit-constructor): meant to convert
 
-    Packet &operator/=(Layer layer)
-    {
-        layers_.push_back(std::move(layer));
-        return *this;
-    }
-    Packet &operator/=(std::string_view text) { return *this /= Payload{bytes_of(text)}; }
+    Packet &operator/=(Layer layer);
+    Packet &operator/=(std::string_view text);
 
     /// The bytes of the packet. Throws Error on an address that is none.
     [[nodiscard]] Bytes build() const;

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Packets that no ordinary client sends: whatever the server's own stack would
+// make of them, the cache in front of it makes the same.
+
+#include <array>
+#include <chrono>
+#include <netinet/in.h>
+#include <set>
+#include <sys/socket.h>
+
+#include <fmt/format.h>
+
+#include "tests/e2e/fixture.h"
+#include "tests/harness/error.h"
+#include "tests/harness/raw_socket.h"
+
+namespace bmc::test
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t server_port = 11211;
+
+// A request as frames, and its request id.
+struct Crafted {
+    std::uint16_t id = 0;
+    std::vector<Bytes> frames;
+};
+
+// A reply seen on the wire.
+struct WireReply {
+    ReceivedFrame frame;
+    Parsed parsed; // views into frame
+    std::string text;
+};
+
+class Packets : public E2e
+{
+  protected:
+    void SetUp() override
+    {
+        E2e::SetUp();
+        if (!IsSkipped() && !HasFatalFailure())
+            raw_.emplace(lab().client(), Lab::interface);
+    }
+
+    const RawSocket &raw() const { return *raw_; }
+    std::uint16_t next_id() { return ++id_; }
+
+    Ethernet ethernet() const
+    {
+        return {.destination = lab().server_mac(), .source = lab().client_mac()};
+    }
+    Layer ip() const { return ipv6() ? Layer(Ipv6{}) : Layer(Ipv4{.id = 0x1234}); }
+    // From the port of udp(), so that the client's stack knows it.
+    Udp from_client() { return {.source_port = udp().port()}; }
+    // The headers, then a frame header with an id of its own, then the text.
+    Crafted craft(Packet headers, const std::string &text)
+    {
+        const std::uint16_t id = next_id();
+
+        headers /= MemcachedFrame{.request_id = id};
+        headers /= text;
+        return {.id = id, .frames = {headers.build()}};
+    }
+    Crafted craft(const std::string &text)
+    {
+        return craft(Packet(ethernet()) / ip() / from_client(), text);
+    }
+    // The same in IP fragments.
+    Crafted craft_fragments(const std::string &text, std::size_t size)
+    {
+        Crafted whole = craft(text);
+
+        return {.id = whole.id, .frames = fragments(whole.frames.front(), size, whole.id)};
+    }
+
+    // The next datagram from the server with this request id. Its checksums must
+    // be right.
+    std::optional<WireReply> receive(std::uint16_t id, std::chrono::milliseconds limit)
+    {
+        const auto frame = raw().receive_udp(
+            [id](const Parsed &p) {
+                return p.udp.source_port == server_port && p.payload.size() >= 8 &&
+                       (p.payload[0] << 8 | p.payload[1]) == id;
+            },
+            limit);
+        if (!frame)
+            return std::nullopt;
+        WireReply reply{.frame = *frame, .parsed = {}, .text = {}};
+        reply.parsed = *parse(reply.frame.bytes);
+        reply.text = text_of(reply.parsed.payload.subspan(8));
+        EXPECT_TRUE(reply.parsed.ip_checksum_right);
+        EXPECT_TRUE(reply.frame.checksum_left_to_device || reply.parsed.udp_checksum_right);
+        return reply;
+    }
+
+    void expect_reply(const Crafted &request, const std::string &text,
+                      Where where = Where::current())
+    {
+        const testing::ScopedTrace trace(where.file_name(), static_cast<int>(where.line()), "");
+
+        for (const Bytes &frame : request.frames)
+            raw().send(frame);
+        const auto reply = receive(request.id, reply_limit);
+        EXPECT_EQ(reply ? reply->text : "(no reply)", text);
+    }
+
+    // Nobody must answer the frames. Another request, to which only memcached
+    // has an answer, is sent behind them: once that has come, theirs would have.
+    void expect_silence(const Crafted &request, Where where = Where::current())
+    {
+        const testing::ScopedTrace trace(where.file_name(), static_cast<int>(where.line()), "");
+
+        for (const Bytes &frame : request.frames)
+            raw().send(frame);
+        ASSERT_TRUE(udp().ask("version\r\n"));
+        // memcached's other worker may be a little behind.
+        const auto reply = receive(request.id, 20ms);
+        EXPECT_FALSE(reply) << "answered: " << reply->text;
+    }
+
+    std::string cached_key(std::string_view name, const std::string &value)
+    {
+        const std::string k = key(name);
+
+        store(k, value);
+        warm(k, value);
+        return k;
+    }
+
+  private:
+    std::optional<RawSocket> raw_;
+    std::uint16_t id_ = 0x4000; // apart from those of udp()
+};
+
+INSTANTIATE_TEST_SUITE_P(WithoutCache, Packets, without_cache, setup_name);
+INSTANTIATE_TEST_SUITE_P(WithCache, Packets, with_cache, setup_name);
+
+// With IPv4 options, or IPv6 destination options, on everything it sends.
+void send_with_options(int fd, bool ipv6)
+{
+    const std::array<unsigned char, 4> nops = {1, 1, 1, 0};                // RFC 791, 3.1
+    const std::array<unsigned char, 8> padding = {0, 0, 1, 4, 0, 0, 0, 0}; // RFC 8200, 4.2: PadN
+    const int result =
+        ipv6 ? ::setsockopt(fd, IPPROTO_IPV6, IPV6_DSTOPTS, padding.data(), padding.size())
+             : ::setsockopt(fd, IPPROTO_IP, IP_OPTIONS, nops.data(), nops.size());
+
+    if (result != 0)
+        throw system_error("setsockopt of IP options");
+}
+
+TEST_P(Packets, Row07IpOptions)
+{
+    const std::string k = cached_key("k", "old");
+
+    send_with_options(tcp().fd(), ipv6());
+    send_with_options(udp().fd(), ipv6());
+    expect_udp(get(k), value_reply(k, "old"));
+    store(k, "new");
+    expect_udp(get(k), value_reply(k, "new"));
+    expect_udp("set " + k + " 0 0 5\r\nnewer\r\n", "STORED\r\n");
+    const Counters growth = during([&] { expect_udp(get(k), value_reply(k, "newer")); });
+    if (cached()) {
+        EXPECT_EQ(count(growth, "rx_pass_ip_options"), 1U);
+    }
+    UdpClient plain(lab().client(), server());
+    EXPECT_EQ(plain.ask(get(k)), value_reply(k, "newer"));
+}
+
+// Tag 0 marks a priority only; a stack without VLANs takes such packets.
+TEST_P(Packets, Row08PriorityTag)
+{
+    const std::string k = cached_key("k", "old");
+    const Packet headers = Packet(ethernet()) / Vlan{.id = 0, .priority = 5} / ip() / from_client();
+    const Counters growth =
+        during([&] { expect_reply(craft(headers, get(k)), value_reply(k, "old")); });
+
+    if (cached()) {
+        EXPECT_EQ(count(growth, "hit"), 1U);
+    }
+    expect_reply(craft(headers, "set " + k + " 0 0 3\r\nnew\r\n"), "STORED\r\n");
+    warm(k, "new");
+}
+
+// There is no VLAN 5 on the server's interface: its packets are for others.
+TEST_P(Packets, Row08TagOfAnUnknownVlan)
+{
+    const std::string k = cached_key("k", "value");
+
+    expect_silence(craft(Packet(ethernet()) / Vlan{.id = 5} / ip() / from_client(), get(k)));
+}
+
+// A frame with room behind the packet lets XDP answer with large values too.
+TEST_P(Packets, Row10LargeValuesInLargeFrames)
+{
+    const std::string k = key("k");
+    const std::size_t headers = (ipv6() ? 40 : 20) + 8 + 8;
+    const std::size_t largest = ipv6() ? 1280 - headers : 1400 - 8;
+
+    for (std::size_t size = 1; size <= 1500; size += 57) {
+        SCOPED_TRACE(size);
+        const std::string value = content(size, static_cast<unsigned>(size), true);
+        const std::string reply = value_reply(k, value);
+        Crafted request = craft(get(k));
+
+        request.frames.front().resize(1514);
+        store(k, value);
+        expect_udp(get(k), reply);
+        const Counters growth = during([&] {
+            if (reply.size() <= 1400 - 8)
+                expect_reply(request, reply);
+            else
+                raw().send(request.frames.front());
+        });
+        if (cached()) {
+            EXPECT_EQ(count(growth, "hit"), reply.size() <= largest ? 1U : 0U);
+        }
+    }
+}
+
+TEST_P(Packets, Row15Fragments)
+{
+    const std::string k = cached_key(std::string(100, 'k'), "old");
+    Crafted request = craft_fragments(get(k), 24);
+    const Counters growth = during([&] { expect_reply(request, value_reply(k, "old")); });
+
+    EXPECT_EQ(count(growth, "hit"), 0U);
+    if (cached()) {
+        EXPECT_EQ(count(growth, "rx_pass_fragment"), request.frames.size());
+    }
+    // The first one last.
+    request = craft_fragments(get(k), 48);
+    std::swap(request.frames.front(), request.frames.back());
+    expect_reply(request, value_reply(k, "old"));
+    // A write in fragments is seen by the next GET.
+    expect_reply(craft_fragments("set " + k + " 0 0 3\r\nnew\r\n", 48), "STORED\r\n");
+    warm(k, "new");
+}
+
+TEST_P(Packets, Row21FrameHeader)
+{
+    const std::string k = cached_key("k", "value");
+    struct Case {
+        MemcachedFrame frame;
+        bool answered;
+    };
+
+    for (const Case &c :
+         {Case{{.sequence = 0, .total = 2}, false}, Case{{.sequence = 1, .total = 2}, false},
+          Case{{.sequence = 0, .total = 0}, false}, Case{{.sequence = 0, .total = 0x100}, false},
+          Case{{.sequence = 5, .total = 1}, true},
+          Case{{.sequence = 0, .total = 1, .reserved = 0xbeef}, true}}) {
+        SCOPED_TRACE(fmt::format("sequence {}, total {}, reserved {:#x}", c.frame.sequence,
+                                 c.frame.total, c.frame.reserved));
+        MemcachedFrame frame = c.frame;
+        frame.request_id = next_id();
+        const Bytes packet = (Packet(ethernet()) / ip() / from_client() / frame / get(k)).build();
+
+        if (!c.answered) {
+            expect_silence({.id = frame.request_id, .frames = {packet}});
+            continue;
+        }
+        raw().send(packet);
+        const auto reply = receive(frame.request_id, reply_limit);
+        ASSERT_TRUE(reply);
+        EXPECT_EQ(reply->text, value_reply(k, "value"));
+        // Sequence 0 of 1, reserved 0.
+        EXPECT_EQ(Bytes(reply->parsed.payload.begin() + 2, reply->parsed.payload.begin() + 8),
+                  (Bytes{0, 0, 0, 1, 0, 0}));
+    }
+    // Shorter than the frame header, and the frame header alone.
+    const std::uint16_t id = next_id();
+    const Bytes start = {static_cast<std::uint8_t>(id >> 8), static_cast<std::uint8_t>(id & 0xff)};
+    expect_silence(
+        {.id = id,
+         .frames = {(Packet(ethernet()) / ip() / from_client() / Payload{start}).build()}});
+    expect_silence(craft(""));
+}
+
+TEST_P(Packets, Row22WrongUdpHeader)
+{
+    const std::string k = cached_key("k", "value");
+    const std::string text = get(k);
+    const auto length = static_cast<std::uint16_t>(8 + 8 + text.size());
+    const auto with = [&](Udp header, const std::string &payload) {
+        header.source_port = udp().port();
+        return craft(Packet(ethernet()) / ip() / header, payload);
+    };
+    const std::uint16_t of_another_id = *parse(with({}, text).frames.front())->udp.checksum;
+
+    expect_silence(with({.checksum = of_another_id}, text));
+    expect_silence(with({.length = static_cast<std::uint16_t>(length + 1)}, text));
+    expect_silence(with({.length = 7}, text));
+    expect_silence(with({.length = 0}, text));
+    // The datagram ends where its own length says.
+    expect_silence(with({.length = static_cast<std::uint16_t>(length - 3)}, text));
+    expect_reply(with({.length = length}, text + "get x"), value_reply(k, "value"));
+    expect_silence(with({.destination_port = server_port + 1}, text));
+    // No checksum: allowed over IPv4, forbidden over IPv6.
+    if (ipv6())
+        expect_silence(with({.checksum = 0}, text));
+    else
+        expect_reply(with({.checksum = 0}, text), value_reply(k, "value"));
+}
+
+TEST_P(Packets, Row22WrongIpHeader)
+{
+    const std::string k = cached_key("k", "value");
+    const auto with = [&](const Layer &header) {
+        return craft(Packet(ethernet()) / header / from_client(), get(k));
+    };
+    const auto length = static_cast<std::uint16_t>(8 + 8 + get(k).size());
+    const auto more = static_cast<std::uint16_t>(length + 1);
+    const auto less = static_cast<std::uint16_t>(length - 4);
+
+    if (ipv6()) {
+        expect_silence(with(Ipv6{.version = 5}));
+        expect_silence(with(Ipv6{.payload_length = more}));
+        expect_silence(with(Ipv6{.payload_length = less}));
+        expect_silence(with(Ipv6{.payload_length = 4}));
+        expect_silence(with(Ipv6{.next_header = 6}));
+        expect_silence(with(Ipv6{.destination = "fd77::99"}));
+        for (const char *source : {"::", "::1", "ff02::1", Lab::server6}) {
+            SCOPED_TRACE(source);
+            expect_silence(with(Ipv6{.source = source}));
+        }
+        expect_reply(with(Ipv6{}), value_reply(k, "value"));
+        return;
+    }
+    expect_silence(with(Ipv4{.checksum = 0x1234}));
+    expect_silence(with(Ipv4{.version = 5}));
+    expect_silence(with(Ipv4{.header_words = 4}));
+    expect_silence(with(Ipv4{.header_words = 15}));
+    expect_silence(with(Ipv4{.total_length = static_cast<std::uint16_t>(20 + more)}));
+    expect_silence(with(Ipv4{.total_length = static_cast<std::uint16_t>(20 + less)}));
+    expect_silence(with(Ipv4{.total_length = 20}));
+    expect_silence(with(Ipv4{.total_length = 19}));
+    expect_silence(with(Ipv4{.protocol = 6}));
+    expect_silence(with(Ipv4{.destination = "10.77.0.99"}));
+    expect_silence(with(Ipv4{.more_fragments = true}));
+    expect_silence(with(Ipv4{.fragment_offset = 1}));
+    for (const char *source :
+         {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "10.77.0.255", Lab::server4}) {
+        SCOPED_TRACE(source);
+        expect_silence(with(Ipv4{.source = source}));
+    }
+    expect_reply(with(Ipv4{}), value_reply(k, "value"));
+}
+
+TEST_P(Packets, Row22ForOthersOnTheLink)
+{
+    const std::string k = cached_key("k", "value");
+    Ethernet link = ethernet();
+
+    link.destination = mac_of("02:77:77:77:77:77");
+    expect_silence(craft(Packet(link) / ip() / from_client(), get(k)));
+}
+
+// A reply has headers of its own, not those of the request.
+TEST_P(Packets, Row23HeadersOfTheReply)
+{
+    const std::string k = cached_key("k", "value");
+    const Layer header =
+        ipv6() ? Layer(Ipv6{.traffic_class = 0xb8, .flow_label = 0x12345, .hop_limit = 3})
+               : Layer(Ipv4{.tos = 0xb8, .id = 0x1234, .ttl = 3});
+    const Counters growth = during([&] {
+        const Crafted request = craft(Packet(ethernet()) / header / from_client(), get(k));
+
+        raw().send(request.frames.front());
+        const auto reply = receive(request.id, reply_limit);
+        ASSERT_TRUE(reply);
+        EXPECT_EQ(reply->text, value_reply(k, "value"));
+        EXPECT_EQ(reply->parsed.ethernet.source, lab().server_mac());
+        EXPECT_EQ(reply->parsed.ethernet.destination, lab().client_mac());
+        EXPECT_EQ(reply->parsed.udp.destination_port, udp().port());
+        if (ipv6()) {
+            ASSERT_TRUE(reply->parsed.ipv6);
+            EXPECT_EQ(reply->parsed.ipv6->source, Lab::server6);
+            EXPECT_EQ(reply->parsed.ipv6->destination, Lab::client6);
+            EXPECT_EQ(reply->parsed.ipv6->hop_limit, 64);
+            EXPECT_EQ(reply->parsed.ipv6->traffic_class, 0);
+            EXPECT_NE(reply->parsed.ipv6->flow_label, 0x12345U);
+        } else {
+            ASSERT_TRUE(reply->parsed.ipv4);
+            EXPECT_EQ(reply->parsed.ipv4->source, Lab::server4);
+            EXPECT_EQ(reply->parsed.ipv4->destination, Lab::client4);
+            EXPECT_EQ(reply->parsed.ipv4->ttl, 64);
+            EXPECT_EQ(reply->parsed.ipv4->tos, 0);
+            EXPECT_NE(reply->parsed.ipv4->id, 0x1234);
+        }
+        if (cached()) {
+            EXPECT_FALSE(reply->frame.checksum_left_to_device);
+            EXPECT_NE(reply->parsed.udp.checksum, 0);
+        }
+    });
+
+    if (cached()) {
+        EXPECT_EQ(count(growth, "hit"), 1U);
+    }
+}
+
+// Whatever the addresses, ports and ids: no reply is lost and every checksum is
+// right (receive() looks).
+TEST_P(Packets, Row24EveryChecksum)
+{
+    constexpr unsigned requests = 4096;
+    const std::string k = cached_key("k", "value");
+    const std::string other = cached_key("other", "another value");
+
+    // The server knows a way back to every source.
+    run_checked(ipv6() ? std::vector<std::string>{"ip", "-6", "route", "replace", "fd00::/8", "via",
+                                                  Lab::client6, "dev", Lab::interface}
+                       : std::vector<std::string>{"ip", "route", "replace", "10.0.0.0/8", "via",
+                                                  Lab::client4, "dev", Lab::interface},
+                &lab().server());
+    const Counters growth = during([&] {
+        for (unsigned i = 0; i < requests; i++) {
+            const std::uint16_t id = static_cast<std::uint16_t>(i);
+            const std::string &asked = i % 3 == 0 ? other : k;
+            const Layer header =
+                ipv6() ? Layer(Ipv6{.source = fmt::format("fd78:{:x}::{:x}:{:x}", i * 15,
+                                                          (i * 40503) & 0xffff, i & 0xff)})
+                       : Layer(Ipv4{.source = fmt::format("10.{}.{}.{}", 78 + i % 100, i / 16,
+                                                          i * 37 % 255),
+                                    .id = static_cast<std::uint16_t>(i * 16 + i / 256)});
+            const Udp ports = {.source_port = static_cast<std::uint16_t>(1024 + i * 15)};
+
+            raw().send((Packet(ethernet()) / header / ports / MemcachedFrame{.request_id = id} /
+                        get(asked))
+                           .build());
+            const auto reply = receive(id, reply_limit);
+            ASSERT_TRUE(reply) << "request " << i;
+            ASSERT_EQ(reply->text,
+                      i % 3 == 0 ? value_reply(other, "another value") : value_reply(k, "value"));
+            ASSERT_FALSE(HasFailure()) << "request " << i;
+            if (cached()) {
+                ASSERT_FALSE(reply->frame.checksum_left_to_device);
+            }
+        }
+    });
+    if (cached()) {
+        EXPECT_EQ(count(growth, "hit"), requests);
+    }
+}
+
+} // namespace
+} // namespace bmc::test
