@@ -52,9 +52,10 @@ Result<SizeDistribution> SizeDistribution::parse(std::string_view text)
         const auto min = parse_number(range.substr(0, dash), max_size);
         const auto max = dash == range.npos ? min : parse_number(range.substr(dash + 1), max_size);
         if (!weight || *weight == 0 || !min || !max || *min > *max)
-            return Error{fmt::format("value size '{}': give SIZE, MIN-MAX or a list of these with "
-                                     "weights, as in 32:90,100-500:10; sizes up to {}",
-                                     text, max_size)};
+            return error("use", fmt::format("value size '{}'", text),
+                         fmt::format("give SIZE, MIN-MAX or a list of these with weights, as in "
+                                     "32:90,100-500:10; sizes up to {}",
+                                     max_size));
         weights += *weight;
         sizes.ranges_.push_back(
             {static_cast<uint32_t>(*min), static_cast<uint32_t>(*max), weights});
@@ -82,9 +83,9 @@ Result<Content> Content::make(uint64_t key_count, uint32_t key_size, SizeDistrib
 {
     const size_t digits = fmt::formatted_size("{}", key_count - 1);
     if (digits > key_size || key_size > max_key_size)
-        return Error{fmt::format("key size {}: {} keys need at least {} bytes, and memcached takes "
-                                 "at most {}",
-                                 key_size, key_count, digits, max_key_size)};
+        return error("use", fmt::format("key size {}", key_size),
+                     fmt::format("{} keys need at least {} bytes, and memcached takes at most {}",
+                                 key_count, digits, max_key_size));
     return Content(key_count, key_size, std::move(sizes));
 }
 

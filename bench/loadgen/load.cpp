@@ -93,11 +93,11 @@ Status store_keys(Run &run)
         for (const TcpWriter::Stored &set : stored)
             run.versions.end_set(set.key);
         if (run.stop)
-            return Error{"interrupted while the keys were being stored"};
+            return error("store", "the keys", "interrupted");
         pollfd ready{writer->fd(), writer->events(), 0};
         if (stored.empty() && poll(&ready, 1, tcp_timeout_ms) == 0)
-            return Error{fmt::format("{} has not answered SETs for {} s", run.tcp.text,
-                                     tcp_timeout_ms / 1000)};
+            return error("store the keys at", run.tcp.text,
+                         fmt::format("no answer for {} s", tcp_timeout_ms / 1000));
     }
     return Done{};
 }
@@ -123,8 +123,9 @@ Status probe_udp(const Run &run)
         if (!replies.empty())
             return Done{};
     }
-    return Error{fmt::format("no answer from {} over UDP; is memcached started with -U {}?",
-                             run.udp.text, run.udp.text.substr(run.udp.text.rfind(':') + 1))};
+    return error("get a key over UDP from", run.udp.text,
+                 fmt::format("no answer; is memcached started with -U {}?",
+                             run.udp.text.substr(run.udp.text.rfind(':') + 1)));
 }
 
 Result<Tally> run_load(Run &run, bool progress)

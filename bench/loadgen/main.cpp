@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fmt/format.h>
@@ -30,9 +31,9 @@ void on_signal(int signal)
     std::signal(signal, SIG_DFL);
 }
 
-int fail(const Error &error)
+int fail(const Error &reason)
 {
-    fmt::print(stderr, "bmc-loadgen: {}\n", error.message);
+    fmt::print(stderr, "bmc-loadgen: {}\n", reason.line());
     return exit_error;
 }
 
@@ -43,11 +44,12 @@ Result<Content> make_content(const Options &options)
         return sizes.error();
     auto content = Content::make(options.keys, options.key_size, std::move(*sizes));
     if (content && max_reply_size(*content) > max_datagram_size)
-        return Error{fmt::format("--value-size: with keys of {} bytes, values over {} bytes do not "
-                                 "fit one UDP datagram of memcached",
+        return error("use", "value size " + options.value_size,
+                     fmt::format("with keys of {} bytes, values over {} bytes do not fit one UDP "
+                                 "datagram of memcached",
                                  options.key_size,
                                  max_datagram_size -
-                                     (max_reply_size(*content) - content->max_value_size()))};
+                                     (max_reply_size(*content) - content->max_value_size())));
     return content;
 }
 
@@ -65,7 +67,7 @@ Status write_report(const Options &options, const Tally &tally)
     std::ofstream file(options.json);
     file << text << std::flush;
     if (!file)
-        return Error{fmt::format("cannot write the report to {}", options.json)};
+        return system_error("write the report to", options.json, errno);
     return Done{};
 }
 
@@ -116,17 +118,18 @@ int main(int argc, char **argv)
     declare_options(app, options);
     app.footer(
         "Exit status: 0 all replies right, 1 a reply was wrong, 2 the load could not be run.");
-    app.failure_message([](const CLI::App *, const CLI::Error &error) {
-        return fmt::format("bmc-loadgen: {} (see --help)\n", error.what());
+    app.failure_message([](const CLI::App *, const CLI::Error &wrong) {
+        return fmt::format("bmc-loadgen: {} (see --help)\n", wrong.what());
     });
     try {
         app.parse(argc, argv);
-    } catch (const CLI::ParseError &error) {
-        return app.exit(error) == 0 ? 0 : exit_error;
+    } catch (const CLI::ParseError &end) {
+        return app.exit(end) == 0 ? 0 : exit_error;
     }
     try {
         return run(options);
     } catch (const std::bad_alloc &) {
-        return fail(Error{"not enough memory for that many keys"});
+        return fail(error("remember", fmt::format("{} keys", options.keys),
+                          "not enough memory; use fewer --keys"));
     }
 }

@@ -10,8 +10,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <system_error>
-#include <unistd.h>
 
 namespace loadgen
 {
@@ -23,17 +21,6 @@ namespace
 constexpr int buffer_bytes = 8 << 20;
 
 } // namespace
-
-Fd::~Fd()
-{
-    if (fd_ >= 0)
-        close(fd_);
-}
-
-std::string errno_text(int error)
-{
-    return std::generic_category().message(error);
-}
 
 int64_t now_ns()
 {
@@ -50,9 +37,9 @@ Result<Endpoint> resolve(const std::string &host, uint16_t port)
     hints.ai_socktype = SOCK_DGRAM;
     addrinfo *first = nullptr;
 
-    const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first);
-    if (error != 0)
-        return Error{fmt::format("server '{}': {}", host, gai_strerror(error))};
+    const int code = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first);
+    if (code != 0)
+        return error("resolve server", host, gai_strerror(code));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(first, freeaddrinfo);
 
     Endpoint endpoint{};
@@ -67,7 +54,7 @@ Result<Fd> connect_udp(const Endpoint &server)
 {
     Fd fd(socket(server.address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd.get() < 0)
-        return Error{fmt::format("cannot make a UDP socket: {}", errno_text(errno))};
+        return system_error("make", "a UDP socket", errno);
 
     for (const int force : {SO_RCVBUFFORCE, SO_SNDBUFFORCE}) {
         const int plain = force == SO_RCVBUFFORCE ? SO_RCVBUF : SO_SNDBUF;
@@ -77,7 +64,7 @@ Result<Fd> connect_udp(const Endpoint &server)
 
     const auto *address = reinterpret_cast<const sockaddr *>(&server.address);
     if (connect(fd.get(), address, server.address_size) < 0)
-        return Error{fmt::format("cannot reach {} over UDP: {}", server.text, errno_text(errno))};
+        return system_error("reach over UDP", server.text, errno);
     return fd;
 }
 
@@ -85,24 +72,23 @@ Result<Fd> connect_tcp(const Endpoint &server, int timeout_ms)
 {
     Fd fd(socket(server.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd.get() < 0)
-        return Error{fmt::format("cannot make a TCP socket: {}", errno_text(errno))};
+        return system_error("make", "a TCP socket", errno);
 
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
     const auto *address = reinterpret_cast<const sockaddr *>(&server.address);
-    int error = connect(fd.get(), address, server.address_size) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
+    int code = connect(fd.get(), address, server.address_size) == 0 ? 0 : errno;
+    if (code == EINPROGRESS) {
         pollfd ready{fd.get(), POLLOUT, 0};
-        socklen_t size = sizeof(error);
+        socklen_t size = sizeof(code);
         if (poll(&ready, 1, timeout_ms) == 0)
-            error = ETIMEDOUT;
-        else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-            error = errno;
+            code = ETIMEDOUT;
+        else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &code, &size) < 0)
+            code = errno;
     }
-    if (error != 0)
-        return Error{fmt::format("cannot reach {} over TCP: {}; is memcached running there?",
-                                 server.text, errno_text(error))};
+    if (code != 0)
+        return system_error("reach over TCP", server.text, code, "is memcached running there?");
     return fd;
 }
 

@@ -7,30 +7,9 @@
 #include <cstdint>
 #include <string>
 #include <sys/socket.h>
-#include <utility>
 
 namespace loadgen
 {
-
-/// Owns a file descriptor; moved, never copied.
-class Fd
-{
-  public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    Fd(Fd &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd &operator=(Fd &&other) noexcept
-    {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Fd();
-
-    int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
 
 /// An address and port, IPv4 or IPv6.
 struct Endpoint {
@@ -51,9 +30,6 @@ Result<Fd> connect_tcp(const Endpoint &server, int timeout_ms);
 
 /// CLOCK_MONOTONIC in ns.
 int64_t now_ns();
-
-/// Text of an errno value.
-std::string errno_text(int error);
 
 } // namespace loadgen
 

@@ -2,40 +2,30 @@
 #ifndef BENCH_LOADGEN_RESULT_H
 #define BENCH_LOADGEN_RESULT_H
 
-#include <string>
-#include <utility>
-#include <variant>
+#include "bmc/lib/fd.h"
+#include "bmc/lib/result.h"
 
 namespace loadgen
 {
 
-/// What failed, on which object, why, and what to do: one line for the user.
-struct Error {
-    std::string message;
-};
+using bmc::Done;
+using bmc::Error;
+using bmc::Fd;
+using bmc::Result;
+using bmc::Status;
 
-/// A value, or the Error that kept it from being made.
-template <class T>
-class [[nodiscard]] Result
+/// An Error that no system call caused: "cannot OPERATION OBJECT: HINT".
+inline Error error(std::string operation, std::string object, std::string hint)
 {
-  public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+    return {std::move(operation), std::move(object), 0, std::move(hint), {}};
+}
 
-    explicit operator bool() const { return state_.index() == 0; }
-    T &operator*() { return std::get<0>(state_); }
-    T *operator->() { return &std::get<0>(state_); }
-    /// The error; only when there is no value.
-    Error &error() { return std::get<1>(state_); }
-
-  private:
-    std::variant<T, Error> state_;
-};
-
-struct Done {
-};
-/// Result of an operation that yields nothing but success.
-using Status = Result<Done>;
+/// An Error from a system call's errno.
+inline Error system_error(std::string operation, std::string object, int code,
+                          std::string hint = {})
+{
+    return {std::move(operation), std::move(object), code, std::move(hint), {}};
+}
 
 } // namespace loadgen
 

@@ -54,7 +54,7 @@ Status TcpWriter::send_some()
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return Done{};
         if (n < 0)
-            return Error{fmt::format("TCP connection to {} broke: {}", server_, errno_text(errno))};
+            return system_error("send SETs to", server_, errno);
         sent_ += static_cast<size_t>(n);
     }
     output_.clear();
@@ -71,8 +71,8 @@ Status TcpWriter::receive_some(std::vector<Stored> &stored)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return Done{};
         if (n <= 0)
-            return Error{fmt::format("TCP connection to {} broke: {}", server_,
-                                     n == 0 ? "closed by the server" : errno_text(errno))};
+            return system_error("receive answers to SETs from", server_,
+                                n == 0 ? ECONNRESET : errno);
         input_.append(buffer, static_cast<size_t>(n));
 
         size_t begin = 0;
@@ -82,7 +82,7 @@ Status TcpWriter::receive_some(std::vector<Stored> &stored)
                 break;
             const std::string_view line = std::string_view(input_).substr(begin, end - begin);
             if (line != "STORED" || outstanding_.empty())
-                return Error{fmt::format("{} answered a SET with '{}'", server_, line)};
+                return error("store keys at", server_, fmt::format("it answered '{}'", line));
             stored.push_back(outstanding_.front());
             outstanding_.pop_front();
             begin = end + 2;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fmt/format.h>
 #include <poll.h>
 
 namespace loadgen
@@ -88,8 +87,7 @@ Result<size_t> UdpChannel::flush()
         if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
             break;
         if (n < 0)
-            return Error{
-                fmt::format("cannot send to {} over UDP: {}", server_.text, errno_text(errno))};
+            return system_error("send requests to", server_.text, errno);
 
         for (size_t i = 0; i < static_cast<size_t>(n); i++) {
             const uint16_t id = queue_[done + i].id;
@@ -119,8 +117,7 @@ Result<size_t> UdpChannel::receive(std::vector<Reply> &replies)
     if (n < 0 && (errno == EAGAIN || errno == ECONNREFUSED || errno == EINTR))
         return size_t{0};
     if (n < 0)
-        return Error{
-            fmt::format("cannot receive from {} over UDP: {}", server_.text, errno_text(errno))};
+        return system_error("receive replies from", server_.text, errno);
 
     for (size_t i = 0; i < static_cast<size_t>(n); i++) {
         const std::string_view datagram(receive_buffer_.data() + i * receive_size,

@@ -260,9 +260,10 @@ Status Worker::loop()
         if (sending_)
             start_requests(now);
         else if (now - end_ns_ > longest_drain_ns)
-            return Error{fmt::format("{} left {} SETs unanswered for {} s", run_.tcp.text,
+            return error("finish", "the run",
+                         fmt::format("{} has left {} SETs unanswered for {} s", run_.tcp.text,
                                      writer_ ? writer_->outstanding() : 0,
-                                     longest_drain_ns / ns_per_s)};
+                                     longest_drain_ns / ns_per_s));
 
         auto moved = step(now);
         if (!moved)
