@@ -144,6 +144,7 @@ BMC_INLINE __u32 bmc_first_mark(__u64 marks)
 BMC_INLINE __u32 bmc_token_end(const struct bmc_text *text, __u32 pos, __u32 end)
 {
     const __u8 *p = text->byte + pos;
+    const __u32 limit = pos + 8 * BMC_KEY_WORDS;
     __u32 i;
 
     for (i = 0; i < BMC_KEY_WORDS; i++) {
@@ -158,7 +159,7 @@ BMC_INLINE __u32 bmc_token_end(const struct bmc_text *text, __u32 pos, __u32 end
             return at < end ? at : end;
         }
     }
-    return pos + 8 * BMC_KEY_WORDS;
+    return limit < end ? limit : end;
 }
 
 /* Position just behind the first line feed in [pos, end), or 0 if there is none. */
