@@ -276,6 +276,8 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     const __u8 *text = source->byte + pos;
     const __u32 length = head->length;
     const __u32 count = (BMC_ENTRY_HEAD + length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE;
+    /* The sum tells another key of the same tag, version and length apart. */
+    const __u64 shape = (__u64)length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
     const __u16 tag = bmc_tag(hash);
     __u32 way, first, i, j;
     __u64 runs = 0;
@@ -290,7 +292,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     way = bmc_find_way(b, tag);
     if (way < BMC_BUCKET_WAYS) {
         to = bmc_block(b, b->first[way]);
-        if (to[0] == head->version && to[1] == head->generation && (__u16)to[3] == head->length) {
+        if (to[0] == head->version && to[1] == head->generation && to[3] == shape) {
             bmc_bucket_unlock(b);
             return BMC_FILL_SAME;
         }
@@ -321,7 +323,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     to[0] = head->version;
     to[1] = head->generation;
     to[2] = head->deadline_ns;
-    to[3] = (__u64)head->length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
+    to[3] = shape;
     for (j = 0; j < 4; j++)
         to[4 + j] = bmc_word(text + 8 * j);
     for (i = 1; i < BMC_ENTRY_BLOCKS_MAX; i++) {
