@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/abi/layout.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace bmc::test
+{
+namespace
+{
+
+// The fields under the check word, by number.
+__u64 &field(bmc_grant &g, int n)
+{
+    __u64 *const fields[] = {&g.key_hash,    &g.version, &g.generation,
+                             &g.deadline_ns, &g.cas,     &g.content};
+
+    return *fields[n];
+}
+constexpr int fields = 6;
+
+bmc_grant random_grant(std::mt19937_64 &random)
+{
+    bmc_grant g{};
+
+    for (int n = 0; n < fields; n++)
+        field(g, n) = random() % 3 == 0 ? random() % 4 : random();
+    g.check = bmc_grant_check(&g);
+    return g;
+}
+
+bool is_whole(const bmc_grant &g)
+{
+    return g.check == bmc_grant_check(&g);
+}
+
+TEST(Grant, VoidOneIsNotWhole)
+{
+    const bmc_grant g{};
+
+    EXPECT_FALSE(is_whole(g));
+}
+
+TEST(Grant, CheckNoticesEveryBitOfEveryField)
+{
+    std::mt19937_64 random(13);
+
+    for (int i = 0; i < 200; i++) {
+        const bmc_grant good = random_grant(random);
+        ASSERT_TRUE(is_whole(good));
+        for (int n = 0; n < fields; n++) {
+            for (int bit = 0; bit < 64; bit++) {
+                bmc_grant bad = good;
+
+                field(bad, n) ^= 1ULL << bit;
+                ASSERT_FALSE(is_whole(bad)) << "field " << n << " bit " << bit;
+            }
+        }
+    }
+}
+
+// Two writers of one grant, or a reader in the middle of a write: any mix of two
+// grants' fields under either check word.
+TEST(Grant, CheckNoticesEveryMixOfTwoGrants)
+{
+    std::mt19937_64 random(14);
+
+    for (int i = 0; i < 5000; i++) {
+        const bmc_grant a = random_grant(random), b = random_grant(random);
+
+        for (unsigned mix = 1; mix < (1U << fields); mix++) {
+            bmc_grant torn = a;
+            bool is_a = true;
+
+            for (int n = 0; n < fields; n++) {
+                if ((mix >> n & 1) != 0)
+                    field(torn, n) = field(const_cast<bmc_grant &>(b), n);
+                is_a = is_a && field(torn, n) == field(const_cast<bmc_grant &>(a), n);
+            }
+            ASSERT_EQ(is_whole(torn), is_a) << mix;
+        }
+    }
+}
+
+// The usual torn pair: same key, and every field differs by little.
+TEST(Grant, CheckNoticesSmallSteps)
+{
+    bmc_grant g{.key_hash = 5,
+                .version = 7,
+                .generation = 2,
+                .deadline_ns = BMC_NO_DEADLINE,
+                .cas = 9,
+                .content = 11,
+                .reserved = 0,
+                .check = 0};
+    g.check = bmc_grant_check(&g);
+
+    for (int n = 0; n < fields; n++) {
+        for (int m = 0; m < fields; m++) {
+            for (const __u64 step : {__u64{1}, __u64{2}, ~__u64{0}}) {
+                bmc_grant bad = g;
+
+                field(bad, n) += step;
+                field(bad, m) += 2 * step;
+                ASSERT_FALSE(is_whole(bad));
+                std::swap(field(bad = g, n), field(bad, m));
+                ASSERT_EQ(is_whole(bad), n == m);
+            }
+        }
+    }
+}
+
+TEST(Layout, IndexesStayInside)
+{
+    std::mt19937_64 random(15);
+
+    for (int bits = 0; bits < 32; bits++) {
+        const __u64 count = 1ULL << bits;
+
+        for (int i = 0; i < 1000; i++) {
+            const __u64 hash = random();
+
+            ASSERT_LT(bmc_clock_index(hash, count), count);
+            ASSERT_EQ(bmc_grant_index(hash, count), bmc_clock_index(hash, count));
+        }
+    }
+}
+
+} // namespace
+} // namespace bmc::test
