@@ -54,8 +54,9 @@
     X(invalidate_keys, "clocks advanced for write commands that came over UDP")               \
     X(invalidate_incomplete, "datagrams with writes that were not followed to their end")     \
     /* egress */                                                                              \
+    X(tx_other, "packets that are not plain UDP from a configured port")                      \
     X(tx_replies, "UDP datagrams of the origin from a configured port")                       \
-    X(tx_pass_header, "not used to fill: headers, fragments or lengths not plain")            \
+    X(tx_pass_length, "not used to fill: empty, or longer than a plain Ethernet frame")       \
     X(tx_pass_sequence, "not used to fill: part of a longer reply")                           \
     X(tx_pass_no_value, "not used to fill: not a reply with values")                          \
     X(tx_pass_syntax, "not used to fill: a reply that is not in plain form")                  \

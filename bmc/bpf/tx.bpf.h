@@ -43,22 +43,19 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     void *data = (void *)(long)ctx->data;
     void *data_end = (void *)(long)ctx->data_end;
     struct packet p = {};
-    enum packet_kind kind;
     struct tx_scratch *s;
     __u32 length;
 
-    kind = parse_udp(data, data_end, ctx->len, &p);
-    if (kind != PACKET_UDP)
-        return kind == PACKET_OTHER ? TX_NEXT : skip(BMC_COUNTER_tx_pass_header);
-    if (!is_our_port(p.udp->source))
-        return TX_NEXT;
+    /* A fragment of a reply counts as other too: only the first one names a port. */
+    if (parse_udp(data, data_end, ctx->len, &p) != PACKET_UDP || !is_our_port(p.udp->source))
+        return skip(BMC_COUNTER_tx_other);
     count(BMC_COUNTER_tx_replies);
     s = element(&tx_scratch, 0);
     if (!s)
         return skip(BMC_COUNTER_tx_pass_internal);
     length = p.udp_length - UDP_HEADER_SIZE;
     if (length <= BMC_FRAME_SIZE || length > BMC_TEXT_MAX)
-        return skip(BMC_COUNTER_tx_pass_header);
+        return skip(BMC_COUNTER_tx_pass_length);
     if (bpf_skb_load_bytes(ctx, (void *)(p.udp + 1) - data, s->reply.byte, length))
         return skip(BMC_COUNTER_tx_pass_internal);
     if (!bmc_frame_is_whole(&s->reply))
