@@ -7,9 +7,9 @@
  * the report of `bmc stats` and the metric names all come from this one list.
  * Names ending in _keys count keys, all others count packets.
  *
- * A request for a GET ends in exactly one of: hit, an rx_pass_* reason, an
- * rx_miss_* reason or rx_lost_*. Packets that are not UDP to a configured
- * address and port count in rx_other only.
+ * Every packet that arrives counts once in rx_other or rx_requests; a request
+ * ends in exactly one of hit, an rx_pass_* or an rx_miss_* reason (IP that is not
+ * plain but addressed to us counts its rx_pass_* reason only: it names no port).
  */
 
 #include "types.h"
