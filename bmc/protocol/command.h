@@ -119,8 +119,10 @@ BMC_INLINE enum bmc_command_kind bmc_command_at(struct bmc_text *text, __u32 pos
         return BMC_COMMAND_OTHER;
     at = bmc_forget(text, bmc_skip_spaces(text, bmc_forget(text, pos + length)));
     if (verb == BMC_VERB_TOUCH_GET) {
-        at = bmc_forget(text, bmc_token_end(text, at, line));
-        at = bmc_forget(text, bmc_skip_spaces(text, at));
+        i = bmc_forget(text, bmc_token_end(text, at, line));
+        if (i > at + BMC_KEY_MAX) /* no exptime, and not looked at to its end */
+            return BMC_COMMAND_OTHER;
+        at = bmc_forget(text, bmc_skip_spaces(text, i));
     }
     c->key = at;
     at = bmc_forget(text, bmc_token_end(text, c->key, line));
