@@ -126,6 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"verbosity 1\r\n", "", ""}, Case{"quit\r\n", "", ""}, Case{"\r\n", "", ""},
                     Case{"\n", "", ""}, Case{"set\r\n", "", ""}, Case{"set \r\n", "", ""},
                     Case{"gat 1\r\n", "", ""}, Case{"gat 1 \r\n", "", ""},
+                    Case{"gat " + std::string(300, '1') + " k\r\n", "", ""},
                     Case{"delete \r\n", "", ""}, Case{"SET k 0 0 1\r\n", "", ""},
                     Case{"sets k 0 0 1\r\n", "", ""}, Case{"setx 0 0 1\r\n", "", ""},
                     Case{"mss k 1\r\n", "", ""}, Case{"md\r\n", "", ""},

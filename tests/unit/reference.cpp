@@ -153,8 +153,12 @@ Command command_at(std::string_view text, std::size_t pos)
         return c;
 
     std::size_t at = skip_spaces(whole, pos + verb->first.size());
-    if (verb->second == Form::touch_get)
-        at = skip_spaces(whole, token_end(whole, at));
+    if (verb->second == Form::touch_get) {
+        const std::size_t exptime_end = token_end(whole, at);
+        if (exptime_end - at > key_max)
+            return c;
+        at = skip_spaces(whole, exptime_end);
+    }
     const std::size_t key_end = token_end(whole, at);
     if (key_end == at || key_end - at > key_max)
         return c;
