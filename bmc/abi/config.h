@@ -12,6 +12,7 @@
 #define BMC_MAX_PORTS     8
 #define BMC_MAX_ADDRESSES 16 /* per address family */
 #define BMC_MAX_MACS      16
+#define BMC_MAX_VLANS     16
 
 struct bmc_mac {
     __u8 byte[6];
@@ -28,12 +29,16 @@ struct bmc_config {
     __u32 mac_count;
     __u32 addr4_count;
     __u32 addr6_count;
+    __u32 vlan_count;
+    __u32 broadcast4_count;
     __u16 port[BMC_MAX_PORTS];
     struct bmc_mac mac[BMC_MAX_MACS]; /* of the interfaces attached to */
     __u32 addr4[BMC_MAX_ADDRESSES];   /* addresses that the origin answers */
     struct bmc_addr6 addr6[BMC_MAX_ADDRESSES];
-    __u32 bucket_count; /* entries of the map `buckets` */
-    __u32 mtu;          /* smallest of the interfaces, bytes of IP packet */
+    __u32 vlan[BMC_MAX_VLANS];           /* see BMC_VLAN */
+    __u32 broadcast4[BMC_MAX_ADDRESSES]; /* of our subnets: no source of a request */
+    __u32 bucket_count;                  /* entries of the map `buckets` */
+    __u32 mtu;                           /* smallest of the interfaces, bytes of IP packet */
     /*
      * 1 if requests may come from a local stack that leaves the UDP checksum to
      * the device (veth, virtio): such a packet carries the sum of its pseudo
@@ -43,8 +48,15 @@ struct bmc_config {
     __u32 reserved;
 };
 
-BMC_STATIC_ASSERT(sizeof(struct bmc_config) ==
-                      16 + 2 * BMC_MAX_PORTS + 8 * BMC_MAX_MACS + 20 * BMC_MAX_ADDRESSES + 16,
+/*
+ * The identifiers of a frame's VLAN tags, outer one first; 0 where there is no
+ * tag, or one that carries a priority only (IEEE 802.1Q 9.6). The configuration
+ * lists those that this host has a device for.
+ */
+#define BMC_VLAN(outer, inner) ((__u32)(outer) | ((__u32)(inner) << 12))
+
+BMC_STATIC_ASSERT(sizeof(struct bmc_config) == 24 + 2 * BMC_MAX_PORTS + 8 * BMC_MAX_MACS +
+                                                   24 * BMC_MAX_ADDRESSES + 4 * BMC_MAX_VLANS + 16,
                   "no holes");
 
 #endif

@@ -29,6 +29,7 @@
     X(rx_pass_ip_header, "passed up: IP version, length or header checksum is wrong")         \
     X(rx_pass_address, "passed up: source address that the IP stack would refuse")            \
     X(rx_pass_mac, "passed up: Ethernet destination is not an attached interface")            \
+    X(rx_pass_vlan, "passed up: VLAN tag that this host has no device for")                   \
     X(rx_pass_udp_length, "passed up: UDP length does not match the packet")                  \
     X(rx_pass_checksum, "passed up: UDP checksum is wrong or absent where required")          \
     X(rx_pass_too_long, "passed up: request longer than a plain Ethernet frame")              \

@@ -24,6 +24,7 @@
 #define ETH_HEADER_SIZE  14
 #define VLAN_TAG_SIZE    4
 #define VLAN_TAGS_MAX    2
+#define VLAN_ID_MASK     0x0fff
 #define IPV4_HEADER_SIZE 20
 #define IPV6_HEADER_SIZE 40
 #define UDP_HEADER_SIZE  8
@@ -44,6 +45,7 @@ enum packet_kind {
 struct packet {
     __u32 l2_length;
     __u32 is_ipv6;
+    __u32 vlan;       /* identifiers of the tags, as BMC_VLAN */
     __u32 udp_length; /* header and payload; set for PACKET_UDP only */
     void *ip;
     struct udphdr *udp; /* set for PACKET_UDP only */
@@ -74,6 +76,7 @@ static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __
             break;
         if ((void *)(tag + 1) > data_end)
             return PACKET_OTHER;
+        p->vlan |= (bpf_ntohs(tag->h_vlan_TCI) & VLAN_ID_MASK) << (12 * i);
         protocol = tag->h_vlan_encapsulated_proto;
         at = tag + 1;
     }
@@ -179,16 +182,38 @@ static __always_inline int is_our_mac(const __u8 *mac)
     return 0;
 }
 
+/* Whether the host takes frames with these tags: none, or those of a device of its. */
+static __always_inline int is_our_vlan(__u32 vlan)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_VLANS && i < bmc_config.vlan_count; i++)
+        if (vlan == bmc_config.vlan[i])
+            return 1;
+    return !vlan;
+}
+
+static __always_inline int is_our_broadcast4(__u32 address)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.broadcast4_count; i++)
+        if (address == bmc_config.broadcast4[i])
+            return 1;
+    return 0;
+}
+
 /*
  * Sources that the IP stack would not answer: this network, loopback, multicast,
- * reserved (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7), and our own addresses coming
- * from outside.
+ * reserved (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7), the broadcast addresses of our
+ * subnets, and our own addresses coming from outside.
  */
 static __always_inline int is_bad_source4(__u32 address)
 {
     __u8 top = bpf_ntohl(address) >> 24;
 
-    return top == 0 || top == 127 || top >= 224 || is_our_addr4(address);
+    return top == 0 || top == 127 || top >= 224 || is_our_addr4(address) ||
+           is_our_broadcast4(address);
 }
 
 static __always_inline int is_bad_source6(const __u32 word[4])
