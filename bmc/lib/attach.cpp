@@ -59,9 +59,15 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
                      "name fewer with --interface",
                      {}};
 
+    Surroundings surroundings;
+    surroundings.vlans = vlan_devices();
     plan.addresses = options.addresses;
     if (plan.addresses.empty()) {
-        auto found = interface_addresses(options.interfaces);
+        std::vector<std::string> names = options.interfaces;
+        for (const VlanDevice &vlan : surroundings.vlans)
+            if (std::find(names.begin(), names.end(), vlan.parent) != names.end())
+                names.push_back(vlan.name);
+        auto found = interface_addresses(names);
         if (!found)
             return found.error();
         plan.addresses = std::move(*found);
@@ -73,7 +79,12 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     BMC_TRY(check_memory(options.memory, *available));
     plan.split = split_memory(options.memory);
 
-    const auto config = make_config(plan.interfaces, options.ports, plan.addresses, plan.split);
+    auto broadcast = broadcast_addresses();
+    if (!broadcast)
+        return broadcast.error();
+    surroundings.broadcast4 = std::move(*broadcast);
+    const auto config =
+        make_config(plan.interfaces, options.ports, plan.addresses, plan.split, surroundings);
     if (!config)
         return config.error();
     plan.config = *config;
@@ -258,10 +269,10 @@ Result<Attached> attach(const AttachOptions &options, const Features &features)
     made.folder = instance_folder(root->path(), options.instance);
     if (exists(made.folder))
         return Error{"attach the instance",
-                     options.instance,
-                     EEXIST,
-                     fmt::format("remove it with `bmc detach --instance {}`, or give another "
-                                 "--instance",
+                     fmt::format("'{}'", options.instance),
+                     0,
+                     fmt::format("it is attached already; remove it with `bmc detach --instance "
+                                 "{}`, or give another --instance",
                                  options.instance),
                      {}};
     if (const auto conflict = find_conflict(*root, *plan))

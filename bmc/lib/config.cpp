@@ -42,11 +42,34 @@ Error none(std::string_view what, std::string_view option)
     return {"serve without", std::string(what), 0, fmt::format("name one with {}", option), {}};
 }
 
+/// A tag that the device takes off before XDP runs would be missing on the reply.
+Status add_vlans(bmc_config &config, const std::vector<Interface> &interfaces,
+                 const std::vector<VlanDevice> &vlans)
+{
+    for (const Interface &interface : interfaces)
+        for (const VlanDevice &vlan : vlans) {
+            if (vlan.parent != interface.name)
+                continue;
+            if (interface.strips_vlan_tags)
+                return Error{"see the VLAN tags of",
+                             interface.name,
+                             0,
+                             fmt::format("the device strips them, and {} is on top of it; "
+                                         "`ethtool -K {} rxvlan off` keeps them",
+                                         vlan.name, interface.name),
+                             {}};
+            if (!append(config.vlan, config.vlan_count, static_cast<__u32>(BMC_VLAN(vlan.id, 0))))
+                return too_many("VLANs", BMC_MAX_VLANS, "--interface");
+        }
+    return Done{};
+}
+
 } // namespace
 
 Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
                                const std::vector<uint16_t> &ports,
-                               const std::vector<Address> &addresses, const MemorySplit &split)
+                               const std::vector<Address> &addresses, const MemorySplit &split,
+                               const Surroundings &surroundings)
 {
     bmc_config config = {};
 
@@ -81,6 +104,14 @@ Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
             return too_many(address.family == AF_INET ? "IPv4 addresses" : "IPv6 addresses",
                             BMC_MAX_ADDRESSES, "--address");
     }
+    BMC_TRY(add_vlans(config, interfaces, surroundings.vlans));
+    for (const uint32_t address : surroundings.broadcast4)
+        if (!append(config.broadcast4, config.broadcast4_count, static_cast<__u32>(address)))
+            return Error{"serve a host in so many subnets",
+                         fmt::format("more than {}", BMC_MAX_ADDRESSES),
+                         0,
+                         "take some of its IPv4 addresses away",
+                         {}};
     config.bucket_count = split.bucket_count;
     return config;
 }

@@ -14,12 +14,20 @@
 namespace bmc
 {
 
+/// What the host takes or refuses beside addresses and ports.
+struct Surroundings {
+    std::vector<VlanDevice> vlans;    ///< on top of the interfaces
+    std::vector<uint32_t> broadcast4; ///< network byte order
+};
+
 /// Builds the configuration that the kernel programs are loaded with. An error
 /// if there is none, or more than the programs hold, of interfaces, ports or
-/// addresses. Ports are in host byte order. What is named twice counts once.
+/// addresses, or if an interface hides the tags of its VLANs from XDP. Ports are
+/// in host byte order. What is named twice counts once.
 Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
                                const std::vector<uint16_t> &ports,
-                               const std::vector<Address> &addresses, const MemorySplit &split);
+                               const std::vector<Address> &addresses, const MemorySplit &split,
+                               const Surroundings &surroundings = {});
 
 } // namespace bmc
 

@@ -5,10 +5,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <ifaddrs.h>
 #include <memory>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sstream>
 #include <string_view>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -35,6 +37,17 @@ ifreq request_for(const std::string &name)
 
     name.copy(request.ifr_name, sizeof request.ifr_name - 1);
     return request;
+}
+
+/// Whether the device strips VLAN tags in hardware, as far as it says.
+bool strips_tags(int socket, const std::string &name)
+{
+    ethtool_value flags = {};
+    ifreq request = request_for(name);
+
+    flags.cmd = ETHTOOL_GFLAGS;
+    request.ifr_data = reinterpret_cast<char *>(&flags);
+    return ioctl(socket, SIOCETHTOOL, &request) == 0 && (flags.data & ETH_FLAG_RXVLAN) != 0;
 }
 
 /// Whether the interface has no device behind it, or a paravirtual one.
@@ -85,6 +98,7 @@ Result<Interface> find_interface(const std::string &name)
     std::memcpy(found.mac.byte, request.ifr_hwaddr.sa_data, sizeof found.mac.byte);
 
     found.partial_checksums = takes_partial_checksums(socket.get(), name);
+    found.strips_vlan_tags = strips_tags(socket.get(), name);
     return found;
 }
 
@@ -113,6 +127,57 @@ Result<std::vector<Address>> interface_addresses(const std::vector<std::string> 
             found.push_back(address);
     }
     return found;
+}
+
+Result<std::vector<uint32_t>> broadcast_addresses()
+{
+    ifaddrs *list = nullptr;
+
+    if (getifaddrs(&list) != 0)
+        return Error{"list the broadcast addresses", "", errno, "", {}};
+    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+    std::vector<uint32_t> found;
+
+    for (const ifaddrs *entry = list; entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr ||
+            entry->ifa_addr->sa_family != AF_INET)
+            continue;
+        /* By the mask: the kernel refuses this one even where `brd` is not set. */
+        const uint32_t address =
+            reinterpret_cast<const sockaddr_in *>(entry->ifa_addr)->sin_addr.s_addr;
+        const uint32_t mask =
+            reinterpret_cast<const sockaddr_in *>(entry->ifa_netmask)->sin_addr.s_addr;
+        const uint32_t host_bits = ~ntohl(mask);
+        if (host_bits > 1) /* RFC 3021: /31 and /32 have none */
+            found.push_back(address | ~mask);
+    }
+    return found;
+}
+
+std::vector<VlanDevice> parse_vlan_config(std::istream &text)
+{
+    std::vector<VlanDevice> found;
+    std::string line;
+
+    /* Two lines of heading, then "name   | id | parent". */
+    while (std::getline(text, line)) {
+        std::istringstream fields(line);
+        VlanDevice device;
+        std::string bar;
+
+        if (fields >> device.name >> bar && bar == "|" && fields >> device.id >> bar &&
+            bar == "|" && fields >> device.parent)
+            found.push_back(std::move(device));
+    }
+    return found;
+}
+
+std::vector<VlanDevice> vlan_devices()
+{
+    /* Of the network namespace of this thread, wherever /proc was mounted. */
+    std::ifstream file("/proc/thread-self/net/vlan/config");
+
+    return parse_vlan_config(file);
 }
 
 Result<uint64_t> network_namespace()

@@ -3,6 +3,7 @@
 #define BMC_LIB_INTERFACE_H
 
 #include <cstdint>
+#include <istream>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,15 @@ struct Interface {
     /// Frames may come from a stack that leaves UDP checksums to the device:
     /// the interface is virtual, or hands on frames of other virtual machines.
     bool partial_checksums = false;
+    /// The device takes VLAN tags off before XDP sees the frame.
+    bool strips_vlan_tags = false;
+};
+
+/// A VLAN device on top of an interface.
+struct VlanDevice {
+    std::string name;
+    std::string parent;
+    uint16_t id = 0;
 };
 
 /// Looks an interface up. Everything comes from the kernel by socket, not from
@@ -31,6 +41,16 @@ Result<Interface> find_interface(const std::string &name);
 /// All unicast addresses that the named interfaces have now, of both families,
 /// each once.
 Result<std::vector<Address>> interface_addresses(const std::vector<std::string> &names);
+
+/// The broadcast addresses of the host's IPv4 subnets, in network byte order.
+Result<std::vector<uint32_t>> broadcast_addresses();
+
+/// The VLAN devices of the current network namespace; none if the kernel has no
+/// VLANs.
+std::vector<VlanDevice> vlan_devices();
+
+/// Reads the table that the kernel shows as /proc/net/vlan/config.
+std::vector<VlanDevice> parse_vlan_config(std::istream &text);
 
 /// A number that identifies the current network namespace until the next boot.
 Result<uint64_t> network_namespace();
