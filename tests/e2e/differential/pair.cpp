@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tests/e2e/differential_pair.h"
+#include "tests/e2e/differential/pair.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,7 +22,8 @@ constexpr std::uint16_t first_marker_id = 0xf000;
 constexpr std::string_view marker = "version\r\n";
 // Only there so that a broken server ends the test.
 constexpr std::chrono::seconds limit{10};
-constexpr std::size_t recent_requests = 6;
+constexpr std::size_t recent_requests = 8;
+constexpr std::size_t longest_recent = 150;
 
 Endpoint endpoint(bool ipv6)
 {
@@ -137,8 +138,9 @@ Answer Pair::ask(const Request &request)
     if (plain != cached) {
         std::string before;
         for (const std::string &line : recent_)
-            before += "    " + line + "\n";
-        ADD_FAILURE() << "the last requests, of which the last was answered differently:\n"
+            before += "    " + line.substr(0, longest_recent) + "\n";
+        ADD_FAILURE() << "answered differently:\n    " << recent_.back()
+                      << "\nthe last requests, shortened:\n"
                       << before << "without the cache:\n"
                       << describe(plain) << "with the cache:\n"
                       << describe(cached);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/e2e/differential_request.h"
+#include "tests/e2e/differential/request.h"
 #include "tests/harness/cache.h"
 #include "tests/harness/client.h"
 #include "tests/harness/lab.h"
