@@ -13,17 +13,10 @@
 namespace bmc::test
 {
 
-namespace
-{
-
-const std::string no_reply = "(no reply)";
-
 testing::ScopedTrace trace(const std::source_location &where)
 {
     return {where.file_name(), static_cast<int>(where.line()), "called from here"};
 }
-
-} // namespace
 
 std::ostream &operator<<(std::ostream &out, const Setup &setup)
 {
@@ -36,11 +29,15 @@ std::string setup_name(const testing::TestParamInfo<Setup> &info)
     return info.param.family == Family::ipv6 ? "IPv6" : "IPv4";
 }
 
-std::optional<std::string> reason_to_skip()
+void require_root()
 {
-    if (::geteuid() != 0)
-        return "network namespaces and BPF need root";
-    return std::nullopt;
+    const char *ci = std::getenv("CI");
+
+    if (::geteuid() == 0)
+        return;
+    if (ci != nullptr && std::string_view(ci) == "true")
+        FAIL() << "network namespaces and BPF need root";
+    GTEST_SKIP() << "SKIP: network namespaces and BPF need root";
 }
 
 Stand::Stand(bool cached, const std::vector<std::string> &attach_options)
@@ -91,19 +88,15 @@ void E2e::TearDownTestSuite()
 
 void E2e::SetUp()
 {
-    if (const auto reason = reason_to_skip()) {
-        const char *ci = std::getenv("CI");
-
-        if (ci != nullptr && std::string_view(ci) == "true")
-            FAIL() << "cannot run: " << *reason;
-        GTEST_SKIP() << "SKIP: " << *reason;
-    }
+    require_root();
+    if (IsSkipped() || HasFatalFailure())
+        return;
     // What failed to start once is not tried again for every test.
     if (!broken_.empty())
         FAIL() << broken_;
     try {
         if (!stand_)
-            stand_ = std::make_unique<Stand>(cached());
+            stand_ = std::make_unique<Stand>(cached(), attach_options());
     } catch (const std::exception &error) {
         broken_ = error.what();
         throw;
@@ -183,6 +176,16 @@ void E2e::warm(const std::string &key, const std::string &value, unsigned flags,
 
     expect_udp(get(key), value_reply(key, value, flags), where);
     expect_hit(get(key), value_reply(key, value, flags), where);
+}
+
+std::string E2e::cached_key(std::string_view name, const std::string &value, unsigned flags,
+                            int exptime, Where where)
+{
+    const std::string k = key(name);
+
+    store(k, value, flags, exptime, where);
+    warm(k, value, flags, where);
+    return k;
 }
 
 Counters E2e::during(const std::function<void()> &work)

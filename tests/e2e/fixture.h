@@ -10,6 +10,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -46,9 +47,9 @@ inline const auto with_cache =
 inline const auto without_cache_ipv4 = testing::Values(Setup{false, Family::ipv4});
 inline const auto with_cache_ipv4 = testing::Values(Setup{true, Family::ipv4});
 
-/// Why the tests cannot run here, or nothing. Where environment variable CI is
-/// "true", a test that cannot run has failed.
-std::optional<std::string> reason_to_skip();
+/// Skips the test if it is not run by root, which namespaces and BPF need. Where
+/// the environment variable CI is "true", it fails instead.
+void require_root();
 
 /// A lab with memcached-sr in its server namespace and, if asked for, the cache
 /// attached in front of it.
@@ -89,6 +90,9 @@ class E2e : public testing::TestWithParam<Setup>
   protected:
     using Where = std::source_location;
 
+    /// Further options for `bmc attach`.
+    virtual std::vector<std::string> attach_options() const { return {}; }
+
     void SetUp() override;
     void TearDown() override;
 
@@ -124,6 +128,9 @@ class E2e : public testing::TestWithParam<Setup>
     /// kernel first, and from the kernel the second time.
     void warm(const std::string &key, const std::string &value, unsigned flags = 0,
               Where where = Where::current());
+    /// A new key that is stored and cached.
+    std::string cached_key(std::string_view name, const std::string &value, unsigned flags = 0,
+                           int exptime = 0, Where where = Where::current());
     /// What the counters grow by while `work` is done; empty without the cache.
     Counters during(const std::function<void()> &work);
 
@@ -135,6 +142,11 @@ class E2e : public testing::TestWithParam<Setup>
     std::optional<UdpClient> udp_;
     Counters at_start_;
 };
+
+/// Names the line of the test in messages, until it goes out of scope.
+testing::ScopedTrace trace(const std::source_location &where);
+/// Stands for a reply that did not come.
+inline constexpr const char *no_reply = "(no reply)";
 
 /// "get KEY\r\n"
 std::string get(const std::string &key);

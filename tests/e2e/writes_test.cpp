@@ -19,17 +19,6 @@ using namespace std::chrono_literals;
 
 class Writes : public E2e
 {
-  protected:
-    /// A key that is stored and cached.
-    std::string cached_key(std::string_view name, const std::string &value, unsigned flags = 0,
-                           int exptime = 0)
-    {
-        const std::string k = key(name);
-
-        store(k, value, flags, exptime);
-        warm(k, value, flags);
-        return k;
-    }
 };
 
 INSTANTIATE_TEST_SUITE_P(WithoutCache, Writes, without_cache, setup_name);
@@ -48,6 +37,8 @@ TEST_P(Writes, Row01Expiry)
     const std::string meta = cached_key("meta", "value");
     const std::string prolonged = cached_key("prolonged", "value", 0, 2);
 
+    expect_tcp("touch " + prolonged + " 100", "TOUCHED");
+    warm(prolonged, "value");
     store(negative, "value", 0, -1);
     expect_udp(get(negative), "END\r\n");
     expect_tcp("touch " + touched + " 1", "TOUCHED");
@@ -57,8 +48,6 @@ TEST_P(Writes, Row01Expiry)
     warm(got, "value");
     expect_tcp("mg " + meta + " T2", "HD");
     warm(meta, "value");
-    expect_tcp("touch " + prolonged + " 100", "TOUCHED");
-    warm(prolonged, "value");
 
     std::this_thread::sleep_for(3500ms);
     for (const std::string &k : {relative, absolute, negative, touched, touched_again, got, meta})
