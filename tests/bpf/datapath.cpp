@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/bpf/datapath.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <linux/bpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+#include "bmc/protocol/hash.h"
+#include "poison.skel.h"
+#include "tests/harness/error.h"
+
+namespace bmc::test
+{
+
+namespace
+{
+
+constexpr std::size_t frame_max = 8192;
+
+[[noreturn]] void fail(const std::string &what, int error)
+{
+    throw Error(what + ": " + std::strerror(error));
+}
+
+bmc_addr6 address6(const char *text)
+{
+    bmc_addr6 address{};
+
+    ::inet_pton(AF_INET6, text, address.word);
+    return address;
+}
+
+// Where the variable lies in the object's .rodata.
+void *variable_in_rodata(bpf_object *object, const char *name, std::size_t size)
+{
+    const btf *types = bpf_object__btf(object);
+    const int section_id = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+    const btf_type *section = btf__type_by_id(types, static_cast<__u32>(section_id));
+
+    for (bpf_map *map = bpf_object__next_map(object, nullptr); map != nullptr;
+         map = bpf_object__next_map(object, map)) {
+        if (std::string_view(bpf_map__name(map)).find(".rodata") == std::string_view::npos)
+            continue;
+        std::size_t length = 0;
+        auto *const memory =
+            static_cast<char *>(const_cast<void *>(bpf_map__initial_value(map, &length)));
+        for (int i = 0; section != nullptr && i < btf_vlen(section); i++) {
+            const btf_var_secinfo &info = btf_var_secinfos(section)[i];
+            const btf_type *variable = btf__type_by_id(types, info.type);
+
+            if (std::strcmp(btf__name_by_offset(types, variable->name_off), name) == 0 &&
+                info.size == size && info.offset + size <= length)
+                return memory + info.offset;
+        }
+    }
+    throw Error(std::string("no variable ") + name + " in .rodata");
+}
+
+const char *const counter_names[] = {
+#define X(name, help) #name,
+    BMC_COUNTERS(X)
+#undef X
+};
+
+} // namespace
+
+struct Datapath::Poison {
+    struct Destroy {
+        void operator()(poison_bpf *skeleton) const { poison_bpf__destroy(skeleton); }
+    };
+    std::unique_ptr<poison_bpf, Destroy> skeleton;
+};
+
+Object &object_under_test()
+{
+    static Object object{BMC_BPF_OBJECT, BMC_BPF_COMPILER};
+
+    return object;
+}
+
+bmc_config usual_config()
+{
+    bmc_config c{};
+
+    c.port_count = 2;
+    c.port[0] = htons(11211);
+    c.port[1] = htons(11311);
+    c.mac_count = 1;
+    std::copy(server_mac.begin(), server_mac.end(), c.mac[0].byte);
+    c.addr4_count = 2;
+    c.addr4[0] = ::inet_addr("10.77.0.1");
+    c.addr4[1] = ::inet_addr("10.77.0.9");
+    c.addr6_count = 2;
+    c.addr6[0] = address6("fd77::1");
+    c.addr6[1] = address6("fd77::9");
+    c.mtu = 1500;
+    c.partial_checksums = 1;
+    return c;
+}
+
+bmc_config full_config()
+{
+    bmc_config c = usual_config();
+
+    for (c.port_count = 0; c.port_count < BMC_MAX_PORTS; c.port_count++)
+        c.port[c.port_count] = htons(static_cast<std::uint16_t>(11211 + c.port_count));
+    for (c.mac_count = 1; c.mac_count < BMC_MAX_MACS; c.mac_count++)
+        c.mac[c.mac_count].byte[5] = static_cast<__u8>(0x80 + c.mac_count);
+    for (; c.addr4_count < BMC_MAX_ADDRESSES; c.addr4_count++)
+        c.addr4[c.addr4_count] = htonl(0x0a4d0100 + c.addr4_count);
+    for (; c.addr6_count < BMC_MAX_ADDRESSES; c.addr6_count++) {
+        c.addr6[c.addr6_count] = address6("fd77:1::");
+        c.addr6[c.addr6_count].word[3] = htonl(c.addr6_count);
+    }
+    return c;
+}
+
+std::uint64_t monotonic_ns()
+{
+    timespec now{};
+
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void Unmap::operator()(void *memory) const
+{
+    ::munmap(memory, size);
+}
+
+Datapath::Datapath(const Settings &settings)
+    : settings_(settings), object_(bpf_object__open_file(object_under_test().path.c_str(), nullptr))
+{
+    if (object_ == nullptr)
+        fail("open " + object_under_test().path, errno);
+    settings_.config.bucket_count = settings.buckets;
+    std::memcpy(variable_in_rodata(object_.get(), "bmc_config", sizeof(bmc_config)),
+                &settings_.config, sizeof(bmc_config));
+    const auto resize = [&](const char *name, std::uint32_t count) {
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(object_.get(), name), count);
+    };
+    resize("clocks", settings.clocks);
+    resize("grants", settings.grants);
+    resize("buckets", settings.buckets);
+    if (const int error = bpf_object__load(object_.get()))
+        fail("load " + object_under_test().path, -error);
+
+    control_memory_ = map_memory("control", sizeof(bmc_control));
+    clocks_memory_ = map_memory("clocks", settings.clocks * sizeof(std::uint64_t));
+    grants_memory_ = map_memory("grants", settings.grants * sizeof(bmc_grant));
+    control_ = static_cast<bmc_control *>(control_memory_.get());
+
+    poison_object_ = std::make_unique<Poison>();
+    poison_object_->skeleton.reset(poison_bpf__open_and_load());
+    if (!poison_object_->skeleton)
+        fail("load the poison program", errno);
+    const __u32 zero = 0;
+    const int entry = program_fd("rx_filter");
+    if (bpf_map_update_elem(bpf_map__fd(poison_object_->skeleton->maps.entry), &zero, &entry,
+                            BPF_ANY) != 0)
+        fail("put rx_filter behind the poison program", errno);
+    poison_ = bpf_program__fd(poison_object_->skeleton->progs.poison);
+    reset();
+}
+
+Datapath::~Datapath() = default;
+
+int Datapath::map_fd(const char *name) const
+{
+    return bpf_object__find_map_fd_by_name(object_.get(), name);
+}
+
+int Datapath::program_fd(const char *name) const
+{
+    return bpf_program__fd(bpf_object__find_program_by_name(object_.get(), name));
+}
+
+std::unique_ptr<void, Unmap> Datapath::map_memory(const char *name, std::size_t size) const
+{
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+
+    size = (size + page - 1) / page * page;
+    void *memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(name), 0);
+    if (memory == MAP_FAILED)
+        fail(std::string("mmap ") + name, errno);
+    return {memory, Unmap{size}};
+}
+
+void Datapath::reset()
+{
+    const bmc_bucket empty{};
+    const auto stage = [&](const char *array, __u32 index, const char *program) {
+        const int fd = program_fd(program);
+        if (bpf_map_update_elem(map_fd(array), &index, &fd, BPF_ANY) != 0)
+            fail(std::string("restore stage ") + program, errno);
+    };
+
+    for (__u32 i = 0; i < settings_.buckets; i++)
+        if (bpf_map_update_elem(map_fd("buckets"), &i, &empty, BPF_ANY) != 0)
+            fail("clear a bucket", errno);
+    std::memset(grants_memory_.get(), 0, settings_.grants * sizeof(bmc_grant));
+    for (std::uint64_t &clock : clocks())
+        clock = 1;
+    *control_ = {};
+    control_->seed[0] = 0x0123456789abcdef;
+    control_->seed[1] = 0xfedcba9876543210;
+    control_->generation = 2;
+    control_->clock_count = settings_.clocks;
+    control_->grant_count = settings_.grants;
+    control_->magic = BMC_MAGIC;
+    control_->layout_version = BMC_LAYOUT_VERSION;
+    control_->heartbeat_ns = monotonic_ns();
+    stage("rx_stages", 0, "hash_keys");
+    stage("rx_stages", 1, "write_reply");
+    stage("rx_stages", 2, "invalidate");
+    stage("tx_stages", 0, "update_cache");
+    counts();
+}
+
+void Datapath::poison_scratch(const char *name) const
+{
+    const bpf_map *map = bpf_object__find_map_by_name(object_.get(), name);
+    const std::size_t size = (bpf_map__value_size(map) + 7) / 8 * 8;
+    const std::vector<std::uint8_t> rubbish(
+        size * static_cast<std::size_t>(libbpf_num_possible_cpus()), 0xff);
+    const __u32 zero = 0;
+
+    if (bpf_map_update_elem(bpf_map__fd(map), &zero, rubbish.data(), BPF_ANY) != 0)
+        fail(std::string("fill ") + name, errno);
+}
+
+Outcome Datapath::run(int program, const Bytes &frame, std::optional<std::uint32_t> linear) const
+{
+    Bytes out(frame_max);
+    xdp_md context{};
+    bpf_test_run_opts options{};
+
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<__u32>(frame.size());
+    options.data_out = out.data();
+    options.data_size_out = frame_max;
+    options.repeat = 1;
+    if (linear) {
+        context.data_end = *linear;
+        options.ctx_in = &context;
+        options.ctx_size_in = sizeof(context);
+    }
+    if (const int error = bpf_prog_test_run_opts(program, &options))
+        fail("BPF_PROG_TEST_RUN", -error);
+    out.resize(options.data_size_out);
+    return {static_cast<int>(options.retval), std::move(out)};
+}
+
+Outcome Datapath::rx(const Bytes &frame, std::optional<std::uint32_t> linear, std::size_t room)
+{
+    Bytes with_room(room, 0xff);
+
+    with_room.insert(with_room.end(), frame.begin(), frame.end());
+    poison_object_->skeleton->bss->skip = static_cast<__u32>(room);
+    poison_scratch("rx_scratch");
+    if (linear)
+        linear = *linear + static_cast<std::uint32_t>(room);
+    return run(poison_, with_room, linear);
+}
+
+Outcome Datapath::tx(const Bytes &frame)
+{
+    poison_scratch("tx_scratch");
+    return run(program_fd("tx_filter"), frame, std::nullopt);
+}
+
+bmc_counters Datapath::total() const
+{
+    std::vector<bmc_counters> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const __u32 zero = 0;
+    bmc_counters sum{};
+
+    if (bpf_map_lookup_elem(map_fd("counters"), &zero, each.data()) != 0)
+        fail("read the counters", errno);
+    for (const bmc_counters &one : each)
+        for (std::size_t i = 0; i < BMC_COUNTER_COUNT; i++)
+            sum.value[i] += one.value[i];
+    return sum;
+}
+
+Counts Datapath::counts()
+{
+    const bmc_counters now = total();
+    Counts result;
+
+    for (std::size_t i = 0; i < BMC_COUNTER_COUNT; i++)
+        if (now.value[i] != counted_.value[i])
+            result[counter_names[i]] = now.value[i] - counted_.value[i];
+    counted_ = now;
+    return result;
+}
+
+std::uint64_t Datapath::hash(std::string_view key) const
+{
+    return bmc_key_hash(control_->seed, key.data(), static_cast<__u32>(key.size()));
+}
+
+std::span<std::uint64_t> Datapath::clocks() const
+{
+    return {static_cast<std::uint64_t *>(clocks_memory_.get()), settings_.clocks};
+}
+
+std::uint64_t &Datapath::clock(std::string_view key) const
+{
+    return clocks()[bmc_clock_index(hash(key), settings_.clocks)];
+}
+
+bmc_grant &Datapath::grant(std::string_view key) const
+{
+    return static_cast<bmc_grant *>(
+        grants_memory_.get())[bmc_grant_index(hash(key), settings_.grants)];
+}
+
+void Datapath::grant_value(std::string_view key, std::uint32_t flags, std::string_view value,
+                           std::uint64_t deadline_ns) const
+{
+    bmc_grant g{};
+
+    g.key_hash = hash(key);
+    g.version = clock(key);
+    g.generation = control_->generation;
+    g.deadline_ns = deadline_ns;
+    g.cas = 77;
+    g.content =
+        bmc_content_hash(control_->seed, flags, value.data(), static_cast<__u32>(value.size()));
+    g.check = bmc_grant_check(&g);
+    grant(key) = g;
+}
+
+void Datapath::grant_absent(std::string_view key) const
+{
+    grant_value(key, 0, "");
+    grant(key).content = BMC_CONTENT_ABSENT;
+    grant(key).check = bmc_grant_check(&grant(key));
+}
+
+void Datapath::fill(std::string_view key, std::uint32_t flags, std::string_view value,
+                    std::uint64_t deadline_ns)
+{
+    counts();
+    grant_value(key, flags, value, deadline_ns);
+    tx(origin_reply(value_text(key, flags, value) + "END\r\n"));
+    Counts counted = counts();
+    counted.erase("evict_keys");
+    ASSERT_EQ(counted, (Counts{{"tx_replies", 1}, {"fill_keys", 1}})) << key;
+    grant(key) = {}; // the entry must do without it
+}
+
+bmc_bucket Datapath::bucket(std::string_view key) const
+{
+    const auto index = static_cast<__u32>(((hash(key) >> 32) * settings_.buckets) >> 32);
+    bmc_bucket bucket{};
+
+    if (bpf_map_lookup_elem(map_fd("buckets"), &index, &bucket) != 0)
+        fail("read a bucket", errno);
+    return bucket;
+}
+
+void Datapath::set_bucket(std::string_view key, const bmc_bucket &bucket) const
+{
+    const auto index = static_cast<__u32>(((hash(key) >> 32) * settings_.buckets) >> 32);
+
+    if (bpf_map_update_elem(map_fd("buckets"), &index, &bucket, BPF_ANY) != 0)
+        fail("write a bucket", errno);
+}
+
+unsigned Datapath::entries() const
+{
+    unsigned count = 0;
+
+    for (__u32 i = 0; i < settings_.buckets; i++) {
+        bmc_bucket bucket{};
+        if (bpf_map_lookup_elem(map_fd("buckets"), &i, &bucket) != 0)
+            fail("read a bucket", errno);
+        count += bucket.entries;
+    }
+    return count;
+}
+
+void Datapath::remove_stage(const char *array, std::uint32_t index) const
+{
+    if (bpf_map_delete_elem(map_fd(array), &index) != 0)
+        fail("remove a stage", errno);
+}
+
+std::uint32_t Datapath::verified_instructions(const char *program) const
+{
+    bpf_prog_info info{};
+    __u32 size = sizeof(info);
+
+    if (bpf_obj_get_info_by_fd(program_fd(program), &info, &size) != 0)
+        fail(std::string("ask about ") + program, errno);
+    return info.verified_insns;
+}
+
+void BpfTest::SetUp()
+{
+    if (::geteuid() != 0) {
+        const char *ci = std::getenv("CI");
+        if (ci != nullptr && std::string_view(ci) == "true")
+            FAIL() << "not root, which loading BPF programs needs";
+        GTEST_SKIP() << "not root, which loading BPF programs needs";
+    }
+    dp().reset();
+}
+
+Datapath &BpfTest::dp()
+{
+    static Datapath datapath;
+
+    return datapath;
+}
+
+namespace
+{
+
+Packet tagged(Packet packet, unsigned tags)
+{
+    if (tags > 1)
+        packet /= Layer(Vlan{.id = 0, .priority = 5, .tpid = 0x88a8});
+    if (tags > 0)
+        packet /= Layer(Vlan{.id = 0, .priority = 3});
+    return packet;
+}
+
+} // namespace
+
+Bytes request(std::string_view text, const Around &around)
+{
+    Packet packet =
+        tagged(Layer(Ethernet{.destination = server_mac, .source = client_mac}), around.tags);
+
+    if (around.family == Family::ipv4)
+        packet /= Layer(Ipv4{.tos = 0xb8, .id = 0x4242, .ttl = 3, .dont_fragment = true});
+    else
+        packet /= Layer(Ipv6{.traffic_class = 0xb8, .flow_label = 0x12345, .hop_limit = 3});
+    packet /= Layer(Udp{.destination_port = around.port, .checksum = around.udp_checksum});
+    packet /= Layer(MemcachedFrame{.request_id = around.request_id});
+    packet /= text;
+    return packet.build();
+}
+
+Bytes reply(std::string_view text, const Around &around, std::uint16_t id)
+{
+    Packet packet =
+        tagged(Layer(Ethernet{.destination = client_mac, .source = server_mac}), around.tags);
+
+    if (around.family == Family::ipv4)
+        packet /= Layer(Ipv4{.source = "10.77.0.1", .destination = "10.77.0.2", .id = id});
+    else
+        packet /= Layer(Ipv6{.source = "fd77::1", .destination = "fd77::2"});
+    packet /= Layer(Udp{.source_port = around.port, .destination_port = 40000});
+    packet /= Layer(MemcachedFrame{.request_id = around.request_id});
+    packet /= text;
+    return packet.build();
+}
+
+Bytes origin_reply(std::string_view text, const MemcachedFrame &frame)
+{
+    Packet packet = Layer(Ethernet{.destination = client_mac, .source = server_mac});
+
+    packet /= Layer(Ipv4{.source = "10.77.0.1", .destination = "10.77.0.2"});
+    packet /= Layer(Udp{.source_port = 11211, .destination_port = 40000});
+    packet /= Layer(frame);
+    packet /= text;
+    return packet.build();
+}
+
+std::string value_text(std::string_view key, std::uint32_t flags, std::string_view value)
+{
+    std::string text = "VALUE ";
+
+    text += key;
+    text += " " + std::to_string(flags) + " " + std::to_string(value.size()) + "\r\n";
+    text += value;
+    return text + "\r\n";
+}
+
+void expect_reply(Datapath &datapath, std::string_view request_text, std::string_view reply_text,
+                  const Around &around)
+{
+    const auto [verdict, frame] = datapath.rx(request(request_text, around));
+
+    ASSERT_EQ(verdict, send_back) << testing::PrintToString(datapath.counts());
+    const auto parsed = parse(frame);
+    ASSERT_TRUE(parsed);
+    EXPECT_TRUE(parsed->ip_checksum_right);
+    EXPECT_TRUE(parsed->udp_checksum_right);
+    EXPECT_NE(parsed->udp.checksum, 0);
+    EXPECT_EQ(text_of(parsed->payload.subspan(8)), reply_text);
+    ASSERT_EQ(frame, reply(reply_text, around, parsed->ipv4 ? parsed->ipv4->id : 0));
+}
+
+void expect_pass(Datapath &datapath, const Bytes &frame, const Counts &counts)
+{
+    datapath.counts();
+    const auto [verdict, after] = datapath.rx(frame);
+
+    EXPECT_EQ(verdict, pass_up);
+    EXPECT_EQ(after, frame);
+    EXPECT_EQ(datapath.counts(), counts);
+}
+
+Counts get_counts(const std::string &reason)
+{
+    return {{"rx_requests", 1}, {"rx_gets", 1}, {reason, 1}};
+}
+
+} // namespace bmc::test

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cstdio>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "tests/bpf/datapath.h"
+
+// Options besides googletest's: --object=FILE, the BPF object to test, and
+// --compiler=NAME, who compiled it.
+int main(int argc, char **argv)
+{
+    testing::InitGoogleTest(&argc, argv);
+    for (int i = 1; i < argc; i++) {
+        const std::string_view argument = argv[i];
+        constexpr std::string_view object = "--object=", compiler = "--compiler=";
+
+        if (argument.starts_with(object)) {
+            bmc::test::object_under_test().path = argument.substr(object.size());
+        } else if (argument.starts_with(compiler)) {
+            bmc::test::object_under_test().compiler = argument.substr(compiler.size());
+        } else {
+            std::fprintf(stderr, "bpf_test: unknown argument %s\n", argv[i]);
+            return 2;
+        }
+    }
+    return RUN_ALL_TESTS();
+}
