@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/attach.h"
 
-#include <csignal>
 #include <map>
 #include <memory>
 
@@ -9,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "bmc/cli/commands.h"
+#include "bmc/cli/end_signals.h"
 #include "bmc/lib/features.h"
 #include "bmc/lib/parse.h"
 
@@ -34,38 +34,6 @@ const std::map<std::string, XdpChoice> modes = {
     {"auto", XdpChoice::automatic}, {"native", XdpChoice::native}, {"generic", XdpChoice::generic}};
 const std::map<std::string, TcChoice> tc_kinds = {
     {"auto", TcChoice::automatic}, {"tcx", TcChoice::tcx}, {"clsact", TcChoice::clsact}};
-
-/// While it lives, the signals that end a command are kept back and seen only
-/// by pending(), so that attach can undo what it did.
-class EndSignals
-{
-  public:
-    EndSignals()
-    {
-        sigemptyset(&set_);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-            sigaddset(&set_, signal);
-        sigprocmask(SIG_BLOCK, &set_, &before_);
-    }
-    EndSignals(const EndSignals &) = delete;
-    EndSignals &operator=(const EndSignals &) = delete;
-    ~EndSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-    bool pending() const
-    {
-        sigset_t waiting;
-
-        sigpending(&waiting);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-            if (sigismember(&waiting, signal) == 1 && sigismember(&before_, signal) == 0)
-                return true;
-        return false;
-    }
-
-  private:
-    sigset_t set_ = {};
-    sigset_t before_ = {};
-};
 
 AttachOptions to_options(const Arguments &arguments)
 {
@@ -112,7 +80,7 @@ void run(const Arguments &arguments)
     options.progress = [&](std::string_view step) {
         if (arguments.verbose)
             fmt::print(stderr, "bmc: {}\n", step);
-        return !signals.pending();
+        return !signals.seen();
     };
     report(check(attach(options, Features()), arguments.verbose), options);
 }

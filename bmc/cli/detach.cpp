@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "bmc/cli/commands.h"
+#include "bmc/cli/end_signals.h"
 #include "bmc/lib/attach.h"
 #include "bmc/lib/features.h"
 
@@ -17,6 +18,7 @@ namespace
 
 void run(const std::string &instance)
 {
+    const EndSignals finish_first;
     const Detached detached = check(detach(instance, Features()));
 
     for (const std::string &note : detached.notes)

@@ -190,11 +190,14 @@ Error no_such_instance(const std::string &operation, const std::string &name,
                        const std::string &root)
 {
     const auto names = list_instances(root);
-    const std::string hint = !names || names->empty()
-                                 ? "nothing is attached"
-                                 : fmt::format("attached: {}", fmt::join(*names, ", "));
+    const std::string attached =
+        !names || names->empty() ? "nothing" : fmt::format("{}", fmt::join(*names, ", "));
 
-    return {operation + " the instance", name, ENOENT, hint, {}};
+    return {operation + " the instance",
+            fmt::format("'{}'", name),
+            0,
+            fmt::format("there is none of this name; attached: {}", attached),
+            {}};
 }
 
 Status check_removable(const std::string &folder)
@@ -235,7 +238,7 @@ Status remove_instance(const std::string &folder)
         return removal_rank(a) < removal_rank(b);
     });
     for (const std::string &name : *names) {
-        const std::string path = folder + "/" + name;
+        const std::string path = fmt::format("{}/{}", folder, name);
         if (removal_rank(name) <= rank_tc_link)
             detach_link(path);
         if (unlink(path.c_str()) != 0)

@@ -40,7 +40,7 @@ Result<PinRoot> PinRoot::lock(const std::string &path, Missing missing)
                                       opened.st_uid));
 
         if (flock(fd.get(), LOCK_EX) != 0)
-            return failed("lock the folder", errno, "");
+            return failed("lock the folder", errno, "another bmc is at work");
 
         /* The former holder may have removed the folder while we waited. */
         struct stat named = {};

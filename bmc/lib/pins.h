@@ -19,8 +19,9 @@ class PinRoot
   public:
     enum class Missing { create, refuse };
 
-    /// Waits for the lock. Missing::refuse makes a missing folder an error with
-    /// code ENOENT. Refuses a folder that another user could tamper with.
+    /// Waits for the lock; a signal that is caught ends the wait with code EINTR.
+    /// Missing::refuse makes a missing folder an error with code ENOENT. Refuses
+    /// a folder that another user could tamper with.
     static Result<PinRoot> lock(const std::string &path, Missing missing);
 
     PinRoot(PinRoot &&) = default;

@@ -155,6 +155,11 @@ Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id)
 
 Status remove_empty_clsact(uint32_t ifindex)
 {
+    const auto present = has_clsact(ifindex);
+    if (!present)
+        return present.error();
+    if (!*present)
+        return Done{};
     for (const TcDirection direction : {TcDirection::ingress, TcDirection::egress}) {
         const auto filters = list_filters(ifindex, direction);
         if (!filters)
@@ -166,7 +171,7 @@ Status remove_empty_clsact(uint32_t ifindex)
     bpf_tc_hook hook =
         hook_of(ifindex, static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
     const int error = bpf_tc_hook_destroy(&hook);
-    if (error != 0 && error != -ENOENT)
+    if (error != 0)
         return Error{
             "remove our clsact qdisc from", fmt::format("interface {}", ifindex), -error, {}, {}};
     return Done{};

@@ -59,7 +59,8 @@ Status add_filter(const Interface &interface, TcFilter filter, int program);
 /// nothing if there is none, or a foreign one.
 Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id);
 
-/// Removes the clsact qdisc unless a filter is left on either side.
+/// Removes the clsact qdisc, if there is one, unless a filter is left on either
+/// side.
 Status remove_empty_clsact(uint32_t ifindex);
 
 } // namespace bmc

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <set>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "bmc/abi/layout.h"
+#include "bmc/lib/instance.h"
+#include "bmc/lib/maps.h"
+#include "tests/harness/cache.h"
+#include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
+#include "tests/loader/fixture.h"
+#include "tests/loader/kernel_state.h"
+
+namespace bmc::test
+{
+namespace
+{
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class Attach : public LoaderTest
+{
+  protected:
+    /// Ids of everything pinned in an instance's folder.
+    struct Ids {
+        std::vector<uint32_t> programs;
+        std::vector<uint32_t> maps;
+    };
+
+    static Ids pinned_ids(const std::string &folder)
+    {
+        Ids ids;
+
+        for (const char *name :
+             {"rx_filter", "hash_keys", "write_reply", "invalidate", "tx_filter", "update_cache"})
+            ids.programs.push_back(program_id(fmt::format("{}/{}", folder, name)));
+        for (const char *name : {"control", "clocks", "grants", "buckets", "counters", "rx_stages",
+                                 "tx_stages", "rx_scratch", "tx_scratch", "instance"})
+            ids.maps.push_back(map_id(fmt::format("{}/{}", folder, name)));
+        return ids;
+    }
+
+    /// The kernel frees by and by what nobody holds any more.
+    static void expect_freed(const Ids &ids)
+    {
+        wait_until("the programs and maps are freed", [&ids] {
+            return std::none_of(ids.programs.begin(), ids.programs.end(), program_exists) &&
+                   std::none_of(ids.maps.begin(), ids.maps.end(), map_exists);
+        });
+    }
+
+    static bmc_control read_control(const std::string &folder)
+    {
+        const std::string path = folder + "/" BMC_PIN_CONTROL;
+        bmc_control control = {};
+        const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof control);
+
+        EXPECT_TRUE(map && read_first(*map, path, &control)) << path;
+        return control;
+    }
+};
+
+/* Row 27: what attach made lives without any process, program arrays included. */
+TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
+{
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
+        AttachOptions wanted = options();
+        wanted.tc = tc;
+        ASSERT_EQ(run_in_child([&] {
+                      if (!attach_in(server(), wanted))
+                          _exit(EXIT_FAILURE);
+                  }),
+                  0);
+
+        expect_attached(server(), wanted);
+        for (const auto &[array, stages] :
+             {std::pair{"rx_stages", 3U}, std::pair{"tx_stages", 1U}}) {
+            const Fd map(bpf_obj_get(fmt::format("{}/{}", folder(wanted), array).c_str()));
+            uint32_t filled = 0;
+            for (uint32_t key = 0; key < stages; key++) {
+                uint32_t id = 0;
+                filled += bpf_map_lookup_elem(map.get(), &key, &id) == 0 && id != 0 ? 1 : 0;
+            }
+            EXPECT_EQ(filled, stages) << array;
+        }
+
+        ASSERT_TRUE(detach_in(server(), wanted));
+        expect_untouched(server(), Lab::interface);
+    }
+}
+
+/* Row 28: after a detach, or a kill, a new attach puts its own programs on both hooks. */
+TEST_F(Attach, Row28SecondAttachRunsItsOwnPrograms)
+{
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
+        AttachOptions wanted = options();
+        wanted.tc = tc;
+        ASSERT_TRUE(attach_in(server(), wanted));
+        const Ids first = pinned_ids(folder(wanted));
+        ASSERT_TRUE(detach_in(server(), wanted));
+
+        ASSERT_TRUE(attach_in(server(), wanted));
+        expect_attached(server(), wanted);
+        EXPECT_NE(pinned_ids(folder(wanted)).programs, first.programs);
+        expect_freed(first);
+        ASSERT_TRUE(detach_in(server(), wanted));
+    }
+}
+
+/* Row 29: detach leaves no program, filter, qdisc, map or pin. */
+TEST_F(Attach, Row29DetachLeavesNothing)
+{
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact})
+        for (const XdpChoice mode : {XdpChoice::native, XdpChoice::generic}) {
+            AttachOptions wanted = options();
+            wanted.tc = tc;
+            wanted.mode = mode;
+            const auto attached = attach_in(server(), wanted);
+            ASSERT_TRUE(attached) << attached.error().line();
+            expect_attached(server(), wanted);
+            const Ids ids = pinned_ids(folder(wanted));
+
+            const auto detached = detach_in(server(), wanted);
+            ASSERT_TRUE(detached) << detached.error().line();
+            EXPECT_FALSE(detached->origin_was_alive);
+            EXPECT_THAT(detached->notes, IsEmpty());
+            expect_untouched(server(), Lab::interface);
+            EXPECT_FALSE(exists(wanted.pin_root));
+            expect_freed(ids);
+        }
+}
+
+TEST_F(Attach, MapsHaveTheSizesOfTheBudgetAndControlSaysSo)
+{
+    AttachOptions wanted = options();
+    wanted.memory = uint64_t{5} << 20;
+    const auto attached = attach_in(server(), wanted);
+    ASSERT_TRUE(attached) << attached.error().line();
+
+    const MemorySplit split = split_memory(wanted.memory);
+    for (const auto &[name, entries] :
+         {std::pair{"clocks", split.clock_count}, std::pair{"grants", split.grant_count},
+          std::pair{"buckets", split.bucket_count}}) {
+        const Fd map(bpf_obj_get(fmt::format("{}/{}", folder(wanted), name).c_str()));
+        bpf_map_info info = {};
+        __u32 size = sizeof info;
+        ASSERT_EQ(bpf_obj_get_info_by_fd(map.get(), &info, &size), 0) << name;
+        EXPECT_EQ(info.max_entries, entries) << name;
+    }
+
+    const bmc_control control = read_control(folder(wanted));
+    EXPECT_EQ(control.clock_count, split.clock_count);
+    EXPECT_EQ(control.grant_count, split.grant_count);
+    EXPECT_EQ(control.magic, static_cast<__u32>(BMC_MAGIC));
+    EXPECT_EQ(control.layout_version, static_cast<__u32>(BMC_LAYOUT_VERSION));
+    EXPECT_EQ(control.generation % 2, 1U) << "no origin serves yet";
+    EXPECT_EQ(control.heartbeat_ns, 0U);
+    ASSERT_TRUE(detach_in(server(), wanted));
+}
+
+TEST_F(Attach, EachInstanceHasItsOwnSeed)
+{
+    std::set<std::pair<uint64_t, uint64_t>> seeds;
+
+    for (int i = 0; i < 3; i++) {
+        ASSERT_TRUE(attach_in(server(), options()));
+        const bmc_control control = read_control(folder(options()));
+        EXPECT_NE(control.seed[0], 0U);
+        seeds.emplace(control.seed[0], control.seed[1]);
+        ASSERT_TRUE(detach_in(server(), options()));
+    }
+    EXPECT_EQ(seeds.size(), 3U);
+}
+
+TEST_F(Attach, ServesAllAddressesOfTheInterfacesUnlessTold)
+{
+    const auto all = attach_in(server(), options());
+    ASSERT_TRUE(all);
+    for (const char *text : {Lab::server4, Lab::server6})
+        EXPECT_THAT(all->addresses, testing::Contains(*parse_address(text))) << text;
+    ASSERT_TRUE(detach_in(server(), options()));
+
+    AttachOptions wanted = options();
+    wanted.addresses = {*parse_address("192.0.2.7")};
+    const auto one = attach_in(server(), wanted);
+    ASSERT_TRUE(one);
+    EXPECT_EQ(one->addresses.size(), 1U);
+    ASSERT_TRUE(detach_in(server(), wanted));
+}
+
+TEST_F(Attach, SaysWhichModeItGot)
+{
+    const auto native = attach_in(server(), options());
+    ASSERT_TRUE(native);
+    EXPECT_EQ(native->record.interface[0].xdp, XdpMode::native);
+    ASSERT_TRUE(detach_in(server(), options()));
+
+    /* The loopback driver has no native XDP. */
+    AttachOptions loopback = options();
+    loopback.interfaces = {"lo"};
+    const auto fallback = attach_in(server(), loopback);
+    ASSERT_TRUE(fallback) << fallback.error().line();
+    EXPECT_EQ(fallback->record.interface[0].xdp, XdpMode::generic);
+    ASSERT_TRUE(detach_in(server(), loopback));
+
+    loopback.mode = XdpChoice::native;
+    const auto refused = attach_in(server(), loopback);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("--mode generic"));
+    expect_untouched(server(), "lo");
+}
+
+TEST_F(Attach, ServesSeveralInterfaces)
+{
+    const ExtraInterface extra(server(), "extra0");
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
+        AttachOptions wanted = options();
+        wanted.interfaces = {Lab::interface, extra.name(), Lab::interface};
+        wanted.tc = tc;
+        const auto attached = attach_in(server(), wanted);
+
+        ASSERT_TRUE(attached) << attached.error().line();
+        EXPECT_EQ(attached->record.interface_count, 2U) << "one was named twice";
+        expect_attached(server(), wanted);
+        ASSERT_TRUE(detach_in(server(), wanted));
+        expect_untouched(server(), extra.name());
+    }
+}
+
+TEST_F(Attach, InstancesLiveSideBySide)
+{
+    const ExtraInterface extra(server(), "extra0");
+    AttachOptions other = options();
+    other.instance = "other";
+    other.interfaces = {extra.name()};
+    ASSERT_TRUE(attach_in(server(), options()));
+    ASSERT_TRUE(attach_in(server(), other));
+
+    const auto names = list_instances(pin_root_);
+    ASSERT_TRUE(names);
+    EXPECT_THAT(*names, testing::ElementsAre("other", "t"));
+    ASSERT_TRUE(detach_in(server(), options()));
+    expect_attached(server(), other);
+    ASSERT_TRUE(detach_in(server(), other));
+}
+
+TEST_F(Attach, RefusesAnInstanceThatExists)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    const auto again = attach_in(server(), options());
+
+    ASSERT_FALSE(again);
+    EXPECT_THAT(again.error().line(), HasSubstr("attached already"));
+    EXPECT_THAT(again.error().line(), HasSubstr("bmc detach --instance t"));
+    expect_attached(server(), options());
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+TEST_F(Attach, NamesTheInstanceThatServesTheInterface)
+{
+    AttachOptions other = options();
+    other.instance = "other";
+    ASSERT_TRUE(attach_in(server(), options()));
+    const auto refused = attach_in(server(), other);
+
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("bmc detach --instance t"));
+    EXPECT_FALSE(exists(folder(other)));
+    expect_attached(server(), options());
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+TEST_F(Attach, DetachWorksFromAnotherNetworkNamespace)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    const auto detached = detach_in(lab().client(), options());
+
+    ASSERT_TRUE(detached) << detached.error().line();
+}
+
+TEST_F(Attach, DetachOfAClsactFilterFromAnotherNetworkNamespaceChangesNothing)
+{
+    AttachOptions wanted = options();
+    wanted.tc = TcChoice::clsact;
+    ASSERT_TRUE(attach_in(server(), wanted));
+    const auto refused = detach_in(lab().client(), wanted);
+
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("another network namespace"));
+    expect_attached(server(), wanted);
+    ASSERT_TRUE(detach_in(server(), wanted));
+}
+
+TEST_F(Attach, DetachWorksAfterTheInterfaceIsGone)
+{
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
+        AttachOptions wanted = options();
+        wanted.tc = tc;
+        {
+            const ExtraInterface extra(server(), "extra0");
+            wanted.interfaces = {extra.name()};
+            ASSERT_TRUE(attach_in(server(), wanted));
+        }
+        /* From elsewhere: there is no filter left that could be reached. */
+        const auto detached = detach_in(lab().client(), wanted);
+        ASSERT_TRUE(detached) << detached.error().line();
+    }
+}
+
+TEST_F(Attach, DetachOfNothingIsAnError)
+{
+    const auto refused = detach_in(server(), options());
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("attached: nothing"));
+
+    ASSERT_TRUE(attach_in(server(), options()));
+    AttachOptions other = options();
+    other.instance = "other";
+    EXPECT_THAT(detach_in(server(), other).error().line(), HasSubstr("attached: t"));
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+TEST_F(Attach, DetachTellsThatAnOriginWasAlive)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    const Fd origin(open(folder(options()).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_EQ(flock(origin.get(), LOCK_EX | LOCK_NB), 0);
+
+    const auto detached = detach_in(server(), options());
+    ASSERT_TRUE(detached);
+    EXPECT_TRUE(detached->origin_was_alive);
+
+    /* The old origin's lock is on a folder that is gone: the new one is free. */
+    ASSERT_TRUE(attach_in(server(), options()));
+    EXPECT_FALSE(origin_holds(folder(options())));
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+TEST_F(Attach, FoldersThatOthersCouldWriteToAreNotTrusted)
+{
+    ASSERT_EQ(mkdir(pin_root_.c_str(), 0700), 0);
+    std::filesystem::permissions(pin_root_, std::filesystem::perms::all);
+    const auto refused = attach_in(server(), options());
+
+    EXPECT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("trust the folder " + pin_root_));
+    EXPECT_EQ(rmdir(pin_root_.c_str()), 0);
+}
+
+TEST_F(Attach, CommandDoesTheSame)
+{
+    const std::string name = lab().name() + "-cmd";
+    const test::Result attached = run_bmc({"attach", "--interface", Lab::interface, "--instance",
+                                           name, "--memory", "1M", "--port", "11311", "11312"},
+                                          &server());
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_EQ(attached.err, "");
+    EXPECT_THAT(attached.out, HasSubstr("11311, 11312"));
+    EXPECT_THAT(attached.out, HasSubstr("XDP native"));
+    EXPECT_THAT(attached.out, HasSubstr(Lab::server6));
+    EXPECT_NE(xdp_program(server(), Lab::interface), 0U);
+
+    const test::Result detached = run_bmc({"detach", "--instance", name});
+    EXPECT_EQ(detached.status, 0) << detached.err;
+    EXPECT_THAT(detached.out, Not(HasSubstr("memcached-sr")));
+    EXPECT_FALSE(exists(BMC_PIN_ROOT "/" + name));
+}
+
+TEST_F(Attach, TwoAtOnceMakeOneInstance)
+{
+    const std::string name = lab().name() + "-two";
+    std::vector<std::string> arguments = {program_path("bmc"), "attach",     "--interface",
+                                          Lab::interface,      "--instance", name,
+                                          "--memory",          "1M"};
+    std::array<Process, 2> both = {Process(arguments, &server()), Process(arguments, &server())};
+    const std::array<int, 2> status = {both[0].wait(), both[1].wait()};
+
+    EXPECT_EQ(status[0] + status[1], 1) << both[0].err() << both[1].err();
+    EXPECT_THAT(both[status[0] == 0 ? 1 : 0].err(), HasSubstr("attached already"));
+    EXPECT_EQ(run_bmc({"detach", "--instance", name}).status, 0);
+}
+
+} // namespace
+} // namespace bmc::test

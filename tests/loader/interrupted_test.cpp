@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "bmc/lib/features.h"
+#include "bmc/lib/instance.h"
+#include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
+#include "tests/loader/fixture.h"
+#include "tests/loader/kernel_state.h"
+
+namespace bmc::test
+{
+namespace
+{
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+constexpr int killed = 128 + SIGKILL;
+
+class Interrupted : public LoaderTest, public testing::WithParamInterface<TcChoice>
+{
+  protected:
+    AttachOptions wanted() const
+    {
+        AttachOptions made = options();
+
+        made.tc = GetParam();
+        return made;
+    }
+
+    /// Removes a pin as detach does: a link is detached first.
+    static void remove_pin(const std::string &path)
+    {
+        const Fd object(bpf_obj_get(path.c_str()));
+
+        ASSERT_TRUE(object) << path;
+        bpf_link_detach(object.get()); /* does nothing to maps and programs */
+        ASSERT_EQ(unlink(path.c_str()), 0) << path;
+    }
+
+    /// Attaches in a child that is killed after this many steps; false if there
+    /// are fewer, and the instance is attached.
+    static bool attach_killed_after(int steps, AttachOptions options)
+    {
+        const int status = run_in_child([&] {
+            int left = steps;
+            options.progress = [&left](std::string_view) {
+                if (--left == 0)
+                    raise(SIGKILL);
+                return true;
+            };
+            if (!attach_in(server(), options))
+                _exit(EXIT_FAILURE);
+        });
+
+        EXPECT_TRUE(status == killed || status == 0) << status;
+        return status == killed;
+    }
+};
+
+/* Row 28: an attach that was killed anywhere stands in the way of nothing. */
+TEST_P(Interrupted, Row28AttachAfterAKilledAttach)
+{
+    int steps = 1;
+    for (; attach_killed_after(steps, wanted()); steps++) {
+        const auto attached = attach_in(server(), wanted());
+
+        ASSERT_TRUE(attached) << "after step " << steps << ": " << attached.error().line();
+        EXPECT_THAT(attached->notes, ElementsAre(HasSubstr("interrupted")));
+        expect_attached(server(), wanted());
+        ASSERT_TRUE(detach_in(server(), wanted()));
+        expect_untouched(server(), Lab::interface);
+    }
+    EXPECT_GE(steps, 8) << "attach reports its steps";
+    ASSERT_TRUE(detach_in(server(), wanted()));
+}
+
+/* Row 29: so does detach. */
+TEST_P(Interrupted, Row29DetachAfterAKilledAttach)
+{
+    int steps = 1;
+    for (; attach_killed_after(steps, wanted()); steps++) {
+        const auto detached = detach_in(server(), wanted());
+
+        ASSERT_TRUE(detached) << "after step " << steps << ": " << detached.error().line();
+        EXPECT_THAT(detached->notes, ElementsAre(HasSubstr("interrupted")));
+        expect_untouched(server(), Lab::interface);
+        ASSERT_FALSE(exists(pin_root_));
+    }
+    EXPECT_GE(steps, 8) << "attach reports its steps";
+    ASSERT_TRUE(detach_in(server(), wanted()));
+}
+
+/* Row 29: an attach that is asked to stop undoes what it did. */
+TEST_P(Interrupted, Row29StoppedAttachLeavesNothing)
+{
+    for (int steps = 1;; steps++) {
+        AttachOptions stopped = wanted();
+        int left = steps;
+        stopped.progress = [&left](std::string_view) { return --left > 0; };
+        const auto attached = attach_in(server(), stopped);
+
+        if (attached) {
+            EXPECT_GE(steps, 8) << "attach reports its steps";
+            break;
+        }
+        EXPECT_EQ(attached.error().code, EINTR);
+        expect_untouched(server(), Lab::interface);
+        ASSERT_FALSE(exists(pin_root_)) << "step " << steps;
+    }
+    ASSERT_TRUE(detach_in(server(), wanted()));
+}
+
+/* A detach that was killed is finished by the next command, whichever it is. */
+TEST_P(Interrupted, KilledDetachIsFinished)
+{
+    bool all = false;
+
+    for (size_t removed = 0; !all; removed++) {
+        ASSERT_TRUE(attach_in(server(), wanted()));
+        const std::string rest = detaching_folder(pin_root_, wanted().instance);
+        ASSERT_EQ(std::rename(folder(wanted()).c_str(), rest.c_str()), 0);
+        auto names = list_folder(rest);
+        ASSERT_TRUE(names);
+        /* A clsact filter goes before any pin, the record last. */
+        std::erase(*names, std::string(pin_record));
+        all = removed == names->size() || GetParam() == TcChoice::clsact;
+        for (size_t i = 0; i < removed; i++)
+            remove_pin(fmt::format("{}/{}", rest, (*names)[i]));
+
+        if (removed % 2 == 1) {
+            const auto again = attach_in(server(), wanted());
+            ASSERT_TRUE(again) << again.error().line();
+            EXPECT_THAT(again->notes, SizeIs(1));
+            expect_attached(server(), wanted());
+        }
+        ASSERT_TRUE(detach_in(server(), wanted()));
+        expect_untouched(server(), Lab::interface);
+        ASSERT_FALSE(exists(pin_root_));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tc, Interrupted, testing::Values(TcChoice::tcx, TcChoice::clsact),
+                         [](const auto &instance) {
+                             return instance.param == TcChoice::tcx ? "Tcx" : "Clsact";
+                         });
+
+class Leftovers : public Interrupted
+{
+};
+
+/* A filter in another network namespace is out of reach, and is not forgotten. */
+TEST_P(Leftovers, FilterOfAKilledAttachInAnotherNamespace)
+{
+    int steps = 1;
+    while (tc_filters(server(), Lab::interface).empty()) {
+        ASSERT_TRUE(attach_killed_after(steps++, wanted()));
+        if (tc_filters(server(), Lab::interface).empty()) {
+            ASSERT_TRUE(detach_in(server(), wanted()));
+        }
+    }
+
+    /* The client's interface is busy with another XDP program: use loopback. */
+    AttachOptions same = wanted();
+    same.interfaces = {"lo"};
+    const auto refused = attach_in(lab().client(), same);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("another network namespace"));
+
+    AttachOptions other = same;
+    other.instance = "other";
+    const auto attached = attach_in(lab().client(), other);
+    ASSERT_TRUE(attached) << attached.error().line();
+    EXPECT_THAT(attached->notes, ElementsAre(HasSubstr("another network namespace")));
+    ASSERT_TRUE(detach_in(lab().client(), other));
+
+    ASSERT_TRUE(detach_in(server(), wanted()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Tc, Leftovers, testing::Values(TcChoice::clsact),
+                         [](const auto &) { return "Clsact"; });
+
+class EndSignal : public LoaderTest
+{
+  protected:
+    /// Whether the process waits for a lock, as /proc/locks tells.
+    static bool waits_for_lock(pid_t pid)
+    {
+        std::ifstream file("/proc/locks");
+        const std::string id = std::to_string(pid);
+
+        for (std::string line; std::getline(file, line);)
+            if (line.find("->") != std::string::npos &&
+                line.find(" " + id + " ") != std::string::npos)
+                return true;
+        return false;
+    }
+};
+
+/* Row 29: SIGTERM, SIGINT and SIGHUP end the command, with nothing attached. */
+TEST_F(EndSignal, Row29EndsAnAttachThatWaits)
+{
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        const std::string name = lab().name() + "-signal";
+        const auto lock = PinRoot::lock(BMC_PIN_ROOT, PinRoot::Missing::create);
+        ASSERT_TRUE(lock) << lock.error().line();
+        Process attach({program_path("bmc"), "attach", "--interface", Lab::interface, "--instance",
+                        name, "--memory", "1M"},
+                       &server());
+        wait_until("bmc waits for the lock", [&] { return waits_for_lock(attach.pid()); });
+        attach.signal(signal);
+
+        EXPECT_EQ(attach.wait(), 1);
+        EXPECT_THAT(attach.err(), HasSubstr("another bmc is at work"));
+        expect_untouched(server(), Lab::interface);
+        EXPECT_FALSE(exists(BMC_PIN_ROOT "/" + name));
+    }
+}
+
+} // namespace
+} // namespace bmc::test

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bmc/lib/stats.h"
+
+#include <ctime>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "bmc/lib/maps.h"
+#include "tests/harness/cache.h"
+#include "tests/loader/fixture.h"
+
+namespace bmc::test
+{
+namespace
+{
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// Above what 32 bits hold, and another for every counter and CPU.
+constexpr uint64_t large = uint64_t{1} << 40;
+
+class StatsTest : public LoaderTest
+{
+  protected:
+    void SetUp() override
+    {
+        LoaderTest::SetUp();
+        if (IsSkipped() || HasFatalFailure())
+            return;
+        cache_.emplace(server(), lab().name() + "-stats", std::vector<std::string>{Lab::interface},
+                       std::vector<std::string>{"--memory", "1M"});
+    }
+    void TearDown() override
+    {
+        cache_.reset();
+        LoaderTest::TearDown();
+    }
+
+    /// Gives counter i the value large + i on the first CPU and 1 on all others.
+    /// Traffic of the lab itself only touches rx_other.
+    void fill_counters() const
+    {
+        std::vector<bmc_counters> values(static_cast<size_t>(libbpf_num_possible_cpus()));
+        for (size_t cpu = 0; cpu < values.size(); cpu++)
+            for (size_t i = 0; i < BMC_COUNTER_COUNT; i++)
+                values[cpu].value[i] = cpu == 0 ? large + i : 1;
+        const std::string path = cache_->pins() + "/counters";
+        const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
+        ASSERT_TRUE(map && write_first(map->get(), path, values.data()));
+    }
+
+    static uint64_t expected(size_t counter)
+    {
+        return large + counter + static_cast<uint64_t>(libbpf_num_possible_cpus()) - 1;
+    }
+
+    /// Writes the control map as an origin would.
+    void beat(uint64_t generation, uint64_t age_ns) const
+    {
+        const std::string path = cache_->pins() + "/control";
+        const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control));
+        bmc_control control = {};
+        timespec now = {};
+
+        ASSERT_TRUE(map && read_first(*map, path, &control));
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        control.generation = generation;
+        control.heartbeat_ns = static_cast<uint64_t>(now.tv_sec) * 1000000000 +
+                               static_cast<uint64_t>(now.tv_nsec) - age_ns;
+        ASSERT_TRUE(write_first(map->get(), path, &control));
+    }
+
+    nlohmann::json json() const
+    {
+        const test::Result result = run_bmc({"stats", "--json", "--instance", cache_->instance()});
+        EXPECT_EQ(result.status, 0) << result.err;
+        return nlohmann::json::parse(result.out);
+    }
+
+    std::string table(const std::vector<std::string> &more = {}) const
+    {
+        std::vector<std::string> arguments = {"stats", "--instance", cache_->instance()};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const test::Result result = run_bmc(arguments);
+        EXPECT_EQ(result.status, 0) << result.err;
+        return result.out;
+    }
+
+    std::optional<Cache> cache_;
+};
+
+TEST(CounterInfos, NameEveryCounterOnce)
+{
+    std::set<std::string_view> names;
+
+    for (const CounterInfo &info : counter_infos) {
+        EXPECT_FALSE(info.name.empty());
+        EXPECT_FALSE(info.help.empty());
+        names.insert(info.name);
+    }
+    EXPECT_EQ(names.size(), static_cast<size_t>(BMC_COUNTER_COUNT));
+    EXPECT_EQ(counter_infos[BMC_COUNTER_hit].name, "hit");
+    EXPECT_EQ(counter_infos[BMC_COUNTER_evict_keys].name, "evict_keys");
+}
+
+/* Row 34: every counter has 64 bits and is shown under its own name. */
+TEST_F(StatsTest, Row34JsonHasEveryCounterWith64Bits)
+{
+    fill_counters();
+    const nlohmann::json counters = json().at("counters");
+
+    ASSERT_EQ(counters.size(), static_cast<size_t>(BMC_COUNTER_COUNT));
+    for (size_t i = 0; i < BMC_COUNTER_COUNT; i++) {
+        const std::string name(counter_infos[i].name);
+        const auto value = counters.at(name).get<uint64_t>();
+        EXPECT_GE(value, expected(i)) << name;
+        if (i != BMC_COUNTER_rx_other) {
+            EXPECT_EQ(value, expected(i)) << name;
+        }
+    }
+}
+
+/* Row 34 */
+TEST_F(StatsTest, Row34TableHasEveryCounterInOneGroup)
+{
+    fill_counters();
+    const std::string text = table();
+
+    for (size_t i = 0; i < BMC_COUNTER_COUNT; i++) {
+        const std::string name = fmt::format("  {} ", counter_infos[i].name);
+        const size_t place = text.find(name);
+        ASSERT_NE(place, std::string::npos) << name;
+        EXPECT_EQ(text.find(name, place + 1), std::string::npos) << name;
+        if (i != BMC_COUNTER_rx_other) {
+            EXPECT_THAT(text, HasSubstr(fmt::format("{}{}", expected(i), name)));
+        }
+        EXPECT_THAT(text, HasSubstr(std::string(counter_infos[i].help)));
+    }
+    for (const char *title : {"answered by the kernel", "passed up by reason", "misses", "fills"})
+        EXPECT_THAT(text, HasSubstr(fmt::format("\n{}\n", title)));
+    EXPECT_THAT(text, Not(HasSubstr("\nother\n"))) << "a counter has no group";
+}
+
+TEST_F(StatsTest, TableHidesZerosUnlessAsked)
+{
+    EXPECT_THAT(table(), Not(HasSubstr("fill_keys")));
+    EXPECT_THAT(table({"--all"}), HasSubstr("fill_keys"));
+}
+
+TEST_F(StatsTest, JsonDescribesTheInstance)
+{
+    const nlohmann::json stats = json();
+
+    EXPECT_EQ(stats.at("instance"), cache_->instance());
+    EXPECT_EQ(stats.at("mode"), "native");
+    EXPECT_EQ(stats.at("interfaces"), nlohmann::json::array({Lab::interface}));
+    EXPECT_EQ(stats.at("memory_bytes"), split_memory(min_memory).bytes());
+    EXPECT_EQ(stats.at("generation"), 1);
+    EXPECT_EQ(stats.at("origin_alive"), false);
+}
+
+TEST_F(StatsTest, OriginIsAliveWhileItsHeartbeatIsFresh)
+{
+    EXPECT_THAT(table(), HasSubstr("no origin"));
+
+    beat(uint64_t{1} << 33, 0);
+    EXPECT_EQ(json().at("origin_alive"), true);
+    EXPECT_EQ(json().at("generation"), uint64_t{1} << 33);
+
+    beat(4, 2 * BMC_HEARTBEAT_LIMIT_NS);
+    EXPECT_EQ(json().at("origin_alive"), false);
+}
+
+TEST_F(StatsTest, MapsOfAnotherLayoutAreRefused)
+{
+    const std::string path = cache_->pins() + "/control";
+    const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control));
+    bmc_control control = {};
+    ASSERT_TRUE(map && read_first(*map, path, &control));
+    control.layout_version = BMC_LAYOUT_VERSION + 1;
+    ASSERT_TRUE(write_first(map->get(), path, &control));
+
+    const test::Result result = run_bmc({"stats", "--instance", cache_->instance()});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.err, HasSubstr("another version of bmc"));
+}
+
+} // namespace
+} // namespace bmc::test
