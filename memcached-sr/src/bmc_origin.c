@@ -135,11 +135,34 @@ static void beat(void)
     __atomic_store_n(&control->heartbeat_ns, monotonic_ns(), __ATOMIC_SEQ_CST);
 }
 
+/*
+ * In a time namespace CLOCK_MONOTONIC may run ahead of or behind the clock that
+ * the kernel programs read, and deadlines with it.
+ */
+static void refuse_time_namespace(const char *path)
+{
+    FILE *offsets = fopen("/proc/self/timens_offsets", "re");
+    long long seconds = 0;
+    long long nanoseconds = 0;
+
+    if (offsets == NULL)
+        return; /* a kernel without time namespaces */
+
+    int fields = fscanf(offsets, "monotonic %lld %lld", &seconds, &nanoseconds);
+
+    fclose(offsets);
+    if (fields == 2 && (seconds != 0 || nanoseconds != 0))
+        refuse(path, "this time namespace has a CLOCK_MONOTONIC of its own",
+               "start memcached in the host's time namespace");
+}
+
 void bmc_origin_open(const char *path)
 {
+    refuse_time_namespace(path);
+
     /* Stays open: the lock lives as long as the process and its children. */
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    __u64 count;
+    __u64 count = 0;
 
     if (folder < 0)
         fail("cannot open the folder", path, errno,
@@ -263,7 +286,7 @@ static __u64 deadline_ns(rel_time_t exptime)
 
 static __u64 content_hash(item *it)
 {
-    client_flags_t flags;
+    client_flags_t flags = 0;
 
     FLAGS_CONV(it, flags);
     return bmc_content_hash(seed, flags, ITEM_data(it), (__u32)it->nbytes - 2);
@@ -272,7 +295,7 @@ static __u64 content_hash(item *it)
 /* False for items whose reply cannot be filled from one datagram. */
 static bool grantable(item *it)
 {
-    client_flags_t flags;
+    client_flags_t flags = 0;
 
     if (it->it_flags & (ITEM_CHUNKED | ITEM_HDR))
         return false;

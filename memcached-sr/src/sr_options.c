@@ -14,6 +14,16 @@
 
 struct sr_options sr_options;
 
+#ifdef __SANITIZE_ADDRESS__
+const char *__asan_default_options(void);
+
+/* memcached leaves it to its end to free most of its memory. */
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+#endif
+
 /* True if the suboption at s is `name`, alone or with a value. */
 static bool is_option(const char *s, const char *name)
 {
@@ -101,7 +111,7 @@ static bool parse_worker_cpus(char *list)
 
 enum sr_option_result sr_option(char **subopts)
 {
-    char *value;
+    char *value = NULL;
 
     if (is_option(*subopts, "udp_sequence")) {
         if (take(subopts, false) != NULL) {

@@ -161,7 +161,7 @@ void udp_sequence_send(conn *c)
 
         size_t length =
             UDP_HEADER_SIZE + copy_out(&at, (char *)datagram + UDP_HEADER_SIZE, UDP_DATA_SIZE);
-        ssize_t result;
+        ssize_t result = 0;
 
         do {
             result = sendto(c->sfd, datagram, length, 0,

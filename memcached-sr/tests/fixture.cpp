@@ -125,7 +125,7 @@ void WithMaps::expect_absence_granted(std::string_view key)
 std::string WithMaps::expect_no_grant(const std::string &request, std::string_view key)
 {
     maps_->clear_grant(key);
-    const std::string reply = udp_->ask(request).value_or("no reply");
+    std::string reply = udp_->ask(request).value_or("no reply");
     EXPECT_EQ(maps_->grant(key).check, 0U) << request;
     return reply;
 }
