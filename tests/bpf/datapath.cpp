@@ -101,9 +101,27 @@ bmc_config usual_config()
     c.addr6_count = 2;
     c.addr6[0] = address6("fd77::1");
     c.addr6[1] = address6("fd77::9");
+    c.vlan_count = 2;
+    c.vlan[0] = BMC_VLAN(5, 0);
+    c.vlan[1] = BMC_VLAN(7, 8);
+    c.broadcast4_count = 1;
+    c.broadcast4[0] = ::inet_addr("10.77.0.255");
     c.mtu = 1500;
     c.partial_checksums = 1;
     return c;
+}
+
+const std::vector<std::vector<Vlan>> &usual_tags()
+{
+    static const std::vector<std::vector<Vlan>> tags = {
+        {},
+        {Vlan{.id = 5, .priority = 3}},
+        {Vlan{.id = 0, .priority = 7}},
+        {Vlan{.id = 7, .priority = 5, .tpid = 0x88a8}, Vlan{.id = 8, .priority = 1}},
+        {Vlan{.id = 5, .priority = 5}, Vlan{.id = 0, .priority = 3}},
+    };
+
+    return tags;
 }
 
 bmc_config full_config()
@@ -120,6 +138,10 @@ bmc_config full_config()
         c.addr6[c.addr6_count] = address6("fd77:1::");
         c.addr6[c.addr6_count].word[3] = htonl(c.addr6_count);
     }
+    for (; c.vlan_count < BMC_MAX_VLANS; c.vlan_count++)
+        c.vlan[c.vlan_count] = BMC_VLAN(100 + c.vlan_count, 0);
+    for (; c.broadcast4_count < BMC_MAX_ADDRESSES; c.broadcast4_count++)
+        c.broadcast4[c.broadcast4_count] = htonl(0x0a4d02ff + (c.broadcast4_count << 8));
     return c;
 }
 
@@ -429,12 +451,10 @@ Datapath &BpfTest::dp()
 namespace
 {
 
-Packet tagged(Packet packet, unsigned tags)
+Packet tagged(Packet packet, const std::vector<Vlan> &tags)
 {
-    if (tags > 1)
-        packet /= Layer(Vlan{.id = 0, .priority = 5, .tpid = 0x88a8});
-    if (tags > 0)
-        packet /= Layer(Vlan{.id = 0, .priority = 3});
+    for (const Vlan &tag : tags)
+        packet /= Layer(tag);
     return packet;
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
@@ -38,8 +39,11 @@ inline constexpr int send_back = 3; // XDP_TX
 inline constexpr int go_on = -1;    // TC_ACT_UNSPEC
 
 /// Two ports (11211, 11311), two addresses of each family (10.77.0.1, 10.77.0.9,
-/// fd77::1, fd77::9), one Ethernet address, partial checksums accepted.
+/// fd77::1, fd77::9) in a subnet with the broadcast address 10.77.0.255, one
+/// Ethernet address, VLAN 5 and VLAN 8 in VLAN 7, partial checksums accepted.
 bmc_config usual_config();
+/// No tag, and all kinds of tags that usual_config() takes.
+const std::vector<std::vector<Vlan>> &usual_tags();
 
 /// As many of everything as the configuration holds.
 bmc_config full_config();
@@ -156,7 +160,7 @@ enum class Family { ipv4, ipv6 };
 /// What requests and replies of the tests have around their text.
 struct Around {
     Family family = Family::ipv4;
-    unsigned tags = 0; // VLAN tags, of priority only
+    std::vector<Vlan> tags{};
     std::uint16_t request_id = 0x1234;
     std::optional<std::uint16_t> udp_checksum{};
     std::uint16_t port = 11211;

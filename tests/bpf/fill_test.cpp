@@ -49,7 +49,7 @@ TEST_F(Fill, MatchingGrant)
 TEST_F(Fill, OverIpv6AndTagsToo)
 {
     for (const Family family : {Family::ipv4, Family::ipv6}) {
-        for (unsigned tags = 0; tags <= 2; tags++) {
+        for (const std::vector<Vlan> &tags : usual_tags()) {
             const Around around{.family = family, .tags = tags};
             dp().reset();
             dp().grant_value("key", 7, "value");

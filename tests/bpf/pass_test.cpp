@@ -179,8 +179,9 @@ TEST_F(Pass, SourcesThatTheStackRefuses)
 {
     std::vector<Case> cases;
 
-    for (const char *source : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.0.1", "224.0.0.1",
-                               "240.0.0.1", "255.255.255.255", "10.77.0.1", "10.77.0.9"})
+    for (const char *source :
+         {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.0.1", "224.0.0.1", "240.0.0.1",
+          "255.255.255.255", "10.77.0.1", "10.77.0.9", "10.77.0.255"})
         cases.push_back({source,
                          Packet(ethernet) / Ipv4{.source = source} / Udp{} / memcached / get,
                          requests("rx_pass_address")});
@@ -213,6 +214,32 @@ TEST_F(Pass, EthernetAddresses)
                      Packet(Ethernet{server_mac, mac_of("03:00:00:00:00:02")}) / Ipv4{} / Udp{} /
                          memcached / get,
                      requests("rx_pass_mac")});
+    expect_all(cases);
+}
+
+// Row 8: frames of VLANs that the host has no device for are not its own.
+TEST_F(Pass, VlanTags)
+{
+    std::vector<Case> cases;
+
+    for (const std::vector<Vlan> &tags :
+         std::vector<std::vector<Vlan>>{{Vlan{.id = 6}},
+                                        {Vlan{.id = 4}},
+                                        {Vlan{.id = 7}},
+                                        {Vlan{.id = 8}},
+                                        {Vlan{.id = 0xfff}},
+                                        {Vlan{.id = 0}, Vlan{.id = 6}},
+                                        {Vlan{.id = 5}, Vlan{.id = 5}},
+                                        {Vlan{.id = 5}, Vlan{.id = 8}},
+                                        {Vlan{.id = 8}, Vlan{.id = 7}},
+                                        {Vlan{.id = 7}, Vlan{.id = 0}},
+                                        {Vlan{.id = 7}, Vlan{.id = 9}}}) {
+        Packet packet(ethernet);
+        for (const Vlan &tag : tags)
+            packet /= Layer(tag);
+        cases.push_back({"a tag of nobody", packet / Ipv4{} / Udp{} / memcached / get,
+                         requests("rx_pass_vlan")});
+    }
     expect_all(cases);
 }
 
