@@ -13,8 +13,9 @@
 #include "../protocol/command.h"
 #include "rx.bpf.h"
 
-/* See RX_KEYS_MAX: a get that turns out not to be plain has used some tail calls up. */
 #define RX_COMMANDS_MAX 24
+/* Keys looked up and commands walked for one packet; see RX_KEYS_MAX. */
+#define RX_RUNS_MAX 31
 
 /* Advances the key's clock and gives the memory of its entry back. */
 static __always_inline int advance_clock(struct rx_scratch *s, __u32 key, __u32 key_length)
@@ -39,9 +40,9 @@ static __always_inline int advance_clock(struct rx_scratch *s, __u32 key, __u32 
 /* The datagram goes up: as one with writes if there was one, else for the reason it came with. */
 static __always_inline int end_of_commands(const struct rx_scratch *s)
 {
-    if (s->writes)
-        return pass(BMC_COUNTER_rx_pass_write);
-    return pass(s->is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
+    enum bmc_counter reason = s->writes ? BMC_COUNTER_rx_pass_write : s->reason;
+
+    return pass(reason < BMC_COUNTER_COUNT ? reason : BMC_COUNTER_rx_pass_internal);
 }
 
 static __always_inline int do_invalidate(struct xdp_md *ctx)
@@ -56,10 +57,11 @@ static __always_inline int do_invalidate(struct xdp_md *ctx)
     end = bmc_bounded(s->request_length);
     if (pos >= end)
         return end_of_commands(s);
-    if (s->commands++ >= RX_COMMANDS_MAX) {
+    if (s->commands >= RX_COMMANDS_MAX || s->keys + s->commands >= RX_RUNS_MAX) {
         count(BMC_COUNTER_invalidate_incomplete);
         return end_of_commands(s);
     }
+    s->commands++;
 
     switch (bmc_command_at(&s->request, pos, end, &c)) {
     case BMC_COMMAND_CUT:

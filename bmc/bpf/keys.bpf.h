@@ -74,14 +74,6 @@ static __always_inline void append_text(struct rx_scratch *s)
     s->values++;
 }
 
-/* A get that is not plain may have writes behind it in the same datagram. */
-static __always_inline int not_plain(struct xdp_md *ctx, struct rx_scratch *s)
-{
-    s->cursor = BMC_FRAME_SIZE;
-    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
-    return pass(BMC_COUNTER_rx_pass_tail_call);
-}
-
 static __always_inline int do_hash_keys(struct xdp_md *ctx)
 {
     struct rx_scratch *s = element(&rx_scratch, 0);
@@ -94,7 +86,7 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
 
     if (!s || !c)
         return pass(BMC_COUNTER_rx_pass_internal);
-    if (s->keys >= RX_KEYS_MAX)
+    if (s->keys >= RX_KEYS_MAX) /* no tail calls are left to walk commands with */
         return pass(BMC_COUNTER_rx_pass_keys);
     s->keys++;
 
@@ -103,9 +95,9 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
     key_end = bmc_forget(&s->request, bmc_token_end(&s->request, bmc_bounded(s->key), end));
     s->key_length = key_end - s->key;
     if (key_end <= s->key || s->key_length > BMC_KEY_MAX)
-        return not_plain(ctx, s);
+        return pass_walked(ctx, s, BMC_COUNTER_rx_pass_syntax);
     if (key_end != end && s->request.byte[key_end] != ' ')
-        return not_plain(ctx, s);
+        return pass_walked(ctx, s, BMC_COUNTER_rx_pass_syntax);
     s->cursor = key_end + 1;
 
     hash = key_hash(s, c->seed[0], c->seed[1]);
@@ -128,9 +120,10 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
         else if (s->head.deadline_ns != BMC_NO_DEADLINE &&
                  bpf_ktime_get_ns() >= s->head.deadline_ns)
             reason = BMC_COUNTER_rx_miss_expired;
-        else if (s->text_length + s->head.length > BMC_REPLY_TEXT_MAX)
-            return pass(BMC_COUNTER_rx_pass_too_large);
-        else {
+        else if (s->text_length + s->head.length > BMC_REPLY_TEXT_MAX) {
+            reason = BMC_COUNTER_rx_pass_too_large;
+            goto give_up;
+        } else {
             append_text(s);
             goto next;
         }
@@ -138,13 +131,16 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
         reason = BMC_COUNTER_rx_miss_busy;
     }
     if (!is_granted_absent(s, c, hash, version))
-        return pass(reason);
+        goto give_up;
 next:
     if (key_end == end)
         bpf_tail_call(ctx, &rx_stages, RX_WRITE_REPLY);
     else
         bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);
     return pass(BMC_COUNTER_rx_pass_tail_call);
+give_up:
+    /* Behind a key that is not the datagram's last word there may be writes. */
+    return key_end == end ? pass(reason) : pass_walked(ctx, s, reason);
 }
 
 #endif

@@ -64,7 +64,7 @@ struct rx_scratch {
     __u32 text_sum;       /* its ones' complement sum, folded */
     __u32 key;            /* the key in work, in the request */
     __u32 key_length;
-    __u32 is_get;   /* the datagram starts with a get */
+    __u32 reason;   /* enum bmc_counter: why it goes up, if it holds no write */
     __u32 commands; /* walked by invalidate so far */
     __u32 writes;   /* of them, those that name a key to change */
     __u32 l2_length;

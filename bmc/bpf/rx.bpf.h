@@ -34,6 +34,19 @@ static __always_inline int pass(enum bmc_counter reason)
     return XDP_PASS;
 }
 
+/*
+ * Lets a datagram that may hold writes go on, for this reason unless it does: each
+ * is looked at first, by the stage `invalidate`.
+ */
+static __always_inline int pass_walked(struct xdp_md *ctx, struct rx_scratch *s,
+                                       enum bmc_counter reason)
+{
+    s->reason = reason;
+    s->cursor = BMC_FRAME_SIZE;
+    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
+    return pass(BMC_COUNTER_rx_pass_tail_call);
+}
+
 /* Ones' complement sum of a header of 4-byte words, not folded. */
 static __always_inline __u64 sum_words(const __u32 *word, __u32 count)
 {
@@ -121,6 +134,7 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
     struct ethhdr *eth;
     struct udphdr *udp;
     __u32 payload, length, i;
+    int is_get;
 
     if (!s)
         return pass(BMC_COUNTER_rx_pass_internal);
@@ -193,9 +207,9 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
     s->keys = s->values = 0;
     s->commands = s->writes = 0;
     s->text_length = s->text_sum = 0;
-    s->is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
+    is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
 
-    if (s->is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
+    if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
         count(BMC_COUNTER_rx_gets);
         if (!origin_state(s, &reason))
             return pass(reason);
@@ -203,9 +217,7 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
         bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);
         return pass(BMC_COUNTER_rx_pass_tail_call);
     }
-    s->cursor = BMC_FRAME_SIZE;
-    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
-    return pass(BMC_COUNTER_rx_pass_tail_call);
+    return pass_walked(ctx, s, is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
 }
 
 #endif

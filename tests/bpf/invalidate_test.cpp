@@ -108,6 +108,56 @@ TEST_F(Invalidate, ManyCommandsOfADatagram)
     expect_ticks("set a 0 0 16\r\nset v 0 0 1\r\nxyz\r\ndelete b\r\n", {"a", "b"}, write_counts(2));
 }
 
+// Row 20, where the get before the writes goes up for another reason.
+TEST_F(Invalidate, WritesBehindAGetOfManyKeys)
+{
+    const auto counts = [](std::uint64_t keys) {
+        return Counts{
+            {"rx_requests", 1}, {"rx_gets", 1}, {"rx_pass_write", 1}, {"invalidate_keys", keys}};
+    };
+
+    expect_ticks("get unknown b\r\nset c 0 0 1\r\nx\r\ndelete d\r\n", {"c", "d"}, counts(2));
+    dp().fill("old", 0, "value");
+    dp().clock("old")++;
+    expect_ticks("get old b\r\nset c 0 0 1\r\nx\r\n", {"c"}, counts(1));
+    dp().fill("large", 0, std::string(1000, 'l'));
+    expect_ticks("get large large b\r\nset c 0 0 1\r\nx\r\n", {"c"}, counts(1));
+    dp().fill("k", 0, "v");
+    expect_ticks("get k k\r\nset c 0 0 1\r\nx\r\n", {"c"}, counts(1));
+    // without writes the reason stays what it was
+    expect_ticks("get unknown b\r\n", {}, get_counts("rx_miss"));
+    expect_ticks("get old b\r\n", {}, get_counts("rx_miss_clock"));
+    expect_ticks("get large large b\r\nget k\r\n", {}, get_counts("rx_pass_too_large"));
+}
+
+// Looking up keys and walking commands share what one packet may do.
+TEST_F(Invalidate, ManyKeysLeaveFewCommands)
+{
+    std::string line = "get", writes;
+
+    dp().fill("k", 0, "v");
+    for (unsigned keys = 1; keys < 30; keys++) {
+        line += " k";
+        writes += "delete d" + std::to_string(keys) + "\r\n";
+        for (const std::string_view end : {" \r\n", "\r\n"}) {
+            SCOPED_TRACE(testing::Message() << keys << " keys");
+            Bytes frame = request(line + std::string(end) + writes);
+            dp().counts();
+            const auto out = dp().rx(frame);
+            ASSERT_EQ(out.verdict, pass_up);
+            ASSERT_EQ(out.frame, frame);
+            const Counts counts = dp().counts();
+            const auto ticked =
+                counts.contains("invalidate_keys") ? counts.at("invalidate_keys") : 0;
+            // all of them, or said to be incomplete
+            ASSERT_EQ(counts.contains("invalidate_incomplete"), ticked < keys);
+            ASSERT_EQ(counts.contains("rx_pass_write"), ticked > 0);
+            ASSERT_FALSE(counts.contains("rx_pass_tail_call"));
+            ASSERT_TRUE(keys > 14 || ticked == keys);
+        }
+    }
+}
+
 TEST_F(Invalidate, KeysOfAllLengths)
 {
     for (std::size_t length = 1; length <= 250; length += length < 20 ? 1 : 23) {

@@ -7,7 +7,7 @@
 #include "tests/bpf/datapath.h"
 
 // Options besides googletest's: --object=FILE, the BPF object to test, and
-// --compiler=NAME, who compiled it.
+// --compiler=NAME, who compiled it. Exits with 77 if every test was skipped.
 int main(int argc, char **argv)
 {
     testing::InitGoogleTest(&argc, argv);
@@ -24,5 +24,9 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    return RUN_ALL_TESTS();
+    const int result = RUN_ALL_TESTS();
+    const testing::UnitTest &tests = *testing::UnitTest::GetInstance();
+    if (result == 0 && tests.successful_test_count() == 0 && tests.skipped_test_count() > 0)
+        return 77;
+    return result;
 }
