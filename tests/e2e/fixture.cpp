@@ -13,9 +13,9 @@
 namespace bmc::test
 {
 
-testing::ScopedTrace trace(const std::source_location &where)
+testing::ScopedTrace trace(const Where &where)
 {
-    return {where.file_name(), static_cast<int>(where.line()), "called from here"};
+    return {where.file, where.line, "called from here"};
 }
 
 std::ostream &operator<<(std::ostream &out, const Setup &setup)

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +50,19 @@ inline const auto with_cache_ipv4 = testing::Values(Setup{true, Family::ipv4});
 /// the environment variable CI is "true", it fails instead.
 void require_root();
 
+/// A line of a test, by default that of the caller. (std::source_location, which
+/// clang 14 cannot compile.)
+struct Where {
+    const char *file;
+    int line;
+
+    static constexpr Where current(const char *caller_file = __builtin_FILE(),
+                                   int caller_line = __builtin_LINE())
+    {
+        return {caller_file, caller_line};
+    }
+};
+
 /// A lab with memcached-sr in its server namespace and, if asked for, the cache
 /// attached in front of it.
 class Stand
@@ -88,8 +100,6 @@ class E2e : public testing::TestWithParam<Setup>
     static void TearDownTestSuite();
 
   protected:
-    using Where = std::source_location;
-
     /// Further options for `bmc attach`.
     virtual std::vector<std::string> attach_options() const { return {}; }
 
@@ -144,7 +154,7 @@ class E2e : public testing::TestWithParam<Setup>
 };
 
 /// Names the line of the test in messages, until it goes out of scope.
-testing::ScopedTrace trace(const std::source_location &where);
+testing::ScopedTrace trace(const Where &where);
 /// Stands for a reply that did not come.
 inline constexpr const char *no_reply = "(no reply)";
 

@@ -3,6 +3,7 @@
 #define BMC_TESTS_HARNESS_PACKET_H
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
