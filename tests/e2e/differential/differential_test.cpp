@@ -82,6 +82,14 @@ class Differential : public testing::TestWithParam<std::string>
         before_ = pair().cached().counters();
     }
 
+    void TearDown() override
+    {
+        // The two may no longer hold the same.
+        if (HasFailure())
+            pair_.reset();
+        pin_.reset();
+    }
+
     Pair &pair() { return *pair_; }
 
     void set(const std::string &key, const std::string &value, const std::string &exptime = "0")
@@ -150,8 +158,8 @@ std::optional<std::string> unique_in(const Answer &answer)
 
 TEST_P(Differential, RandomRequests)
 {
-    constexpr std::uint64_t default_requests = 6000;
-    constexpr int most_failures = 3;
+    constexpr std::uint64_t default_requests = 8000;
+    constexpr std::uint64_t flushes = 3;
     const std::uint64_t seed = environment_number("BMC_TEST_SEED", GetParam() == "native" ? 1 : 2);
     const std::uint64_t requests = environment_number("BMC_TEST_REQUESTS", default_requests);
     fmt::print("    BMC_TEST_SEED={} BMC_TEST_REQUESTS={}\n", seed, requests);
@@ -159,6 +167,11 @@ TEST_P(Differential, RandomRequests)
     RequestGenerator generator(seed);
     for (std::uint64_t i = 0; i < requests; i++) {
         SCOPED_TRACE(fmt::format("request {} of seed {}", i, seed));
+        if (i % (requests / flushes + 1) == requests / flushes) {
+            // memcached spares some items that were read in the last second.
+            std::this_thread::sleep_for(std::chrono::seconds(3));
+            udp("flush_all\r\n");
+        }
         Request request = generator.next();
         Answer answer;
         for (int time = 0; time < request.times; time++) {
@@ -169,11 +182,8 @@ TEST_P(Differential, RandomRequests)
             if (const auto unique = unique_in(answer))
                 generator.learn_cas(*request.cas_of, *unique);
         }
-        const auto *result = testing::UnitTest::GetInstance()->current_test_info()->result();
-        if (result->total_part_count() >= most_failures)
-            break;
     }
-    expect_hits(pair().udp_requests() / 10);
+    expect_hits(requests / 10);
 }
 
 TEST_P(Differential, Rows10And16And17ValuesOfEverySize)
@@ -192,8 +202,6 @@ TEST_P(Differential, Rows10And16And17ValuesOfEverySize)
         udp("gets " + key + "\r\n");
         udp_often(get(key));
         udp_often(with_absent);
-        if (HasFailure())
-            break;
     }
     expect_hits(300);
 }
@@ -219,8 +227,6 @@ TEST_P(Differential, Rows9And11And12MultiGets)
                 udp(absent + "\r\n");
                 udp(mixed + "\r\n");
             }
-            if (HasFailure())
-                return;
         }
     }
     expect_hits(200);
@@ -235,8 +241,6 @@ TEST_P(Differential, Row14KeysOfEveryLength)
         if (length <= 250)
             set(key, fmt::format("value {}", length));
         udp_often(get(key));
-        if (HasFailure())
-            break;
     }
     expect_hits(500);
 }
@@ -257,8 +261,6 @@ TEST_P(Differential, Row13OddForms)
                     udp(" " + verb + after + key + end);
                 }
                 udp(get(key));
-                if (HasFailure())
-                    return;
             }
         }
     }
@@ -284,8 +286,6 @@ TEST_P(Differential, Row20WritesAndGetsInOneDatagram)
         udp(fmt::format("set {} 0 0 {}\r\n{}\r\nincr {} 1\r\n", one, value.size(), value, two));
         udp_often(get(one));
         udp_often(get(two));
-        if (HasFailure())
-            break;
     }
     expect_hits(300);
 }
@@ -322,38 +322,47 @@ TEST_P(Differential, Row21FrameHeaders)
     expect_hits(4);
 }
 
-// Whether an item still lives is asked only when it cannot.
-TEST_P(Differential, Row1Exptime)
+// What depends on time is asked only when time has decided it.
+TEST_P(Differential, Rows1And2ExptimeAndFlush)
 {
-    const auto stored = [](int i) { return fmt::format("mortal{}", i); };
     constexpr int keys = 40;
     // The longest exptime is two seconds, and memcached's clock shows whole ones.
     constexpr std::chrono::seconds surely_expired{5};
+    const auto mortal = [](int i) { return fmt::format("mortal{}", i); };
+    const auto old = [](int i) { return fmt::format("old{}", i); };
 
     for (int i = 0; i < keys; i++) {
-        set(stored(i), "value", i % 2 == 0 ? "2" : "0");
+        set(mortal(i), "value", i % 2 == 0 ? "2" : "0");
         // What is still there by now is not the matter; that it is cached is.
         for (int time = 0; time < 2; time++) {
             Request request;
-            request.text = get(stored(i));
+            request.text = get(mortal(i));
             pair().ask_anyway(request);
         }
+        set(old(i), "value");
+        udp_often(get(old(i)));
     }
     for (int i = 1; i < keys; i += 4)
-        udp(fmt::format("touch {} 1\r\n", stored(i)));
+        udp(fmt::format("touch {} 1\r\n", mortal(i)));
     std::this_thread::sleep_for(surely_expired);
     for (int i = 0; i < keys; i++)
-        udp_often(get(stored(i)));
+        udp_often(get(mortal(i)));
 
-    // flush_all with a delay.
+    // These were last read seconds ago: memcached unlinks at once only items of
+    // the last second, and may even spare some of those.
+    udp("flush_all\r\n");
+    for (int i = 0; i < keys; i++)
+        udp_often(get(old(i)));
+
+    // With a delay.
     for (int i = 0; i < keys; i++) {
-        set(stored(i), "value");
-        udp_often(get(stored(i)));
+        set(old(i), "value");
+        udp_often(get(old(i)));
     }
     udp("flush_all 1\r\n");
     std::this_thread::sleep_for(surely_expired);
     for (int i = 0; i < keys; i++)
-        udp_often(get(stored(i)));
+        udp_often(get(old(i)));
     expect_hits(100);
 }
 

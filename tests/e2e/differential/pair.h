@@ -60,20 +60,18 @@ class Pair
   public:
     explicit Pair(const std::string &mode) : cached_(mode), plain_(std::nullopt) {}
 
-    /// Sends to both and adds a failure of the running test if the answers
-    /// differ. Returns what the one without the cache answered.
+    /// Sends to both and returns what they answered. If the answers differ, it
+    /// adds a failure with both to the running test and throws Error: what they
+    /// hold may then differ as well.
     Answer ask(const Request &request);
     /// The same, and the answers are thrown away.
     void ask_anyway(const Request &request);
 
     const Side &cached() const { return cached_; }
-    /// UDP requests sent to each.
-    std::uint64_t udp_requests() const { return udp_requests_; }
 
   private:
     Side cached_;
     Side plain_;
-    std::uint64_t udp_requests_ = 0;
     std::deque<std::string> recent_; // requests, for messages
 };
 

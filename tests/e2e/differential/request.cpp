@@ -390,6 +390,54 @@ std::string RequestGenerator::bad()
     }
 }
 
+// A packet of the binary protocol (memcached's doc/protocol-binary.txt).
+std::string RequestGenerator::binary()
+{
+    struct Command {
+        std::uint8_t opcode;
+        bool has_key;
+        bool has_value;
+        std::size_t exptime_at; // end of its extras, which end with an exptime; 0: none
+    };
+    constexpr Command commands[] = {
+        {0x00, true, false, 0},  // get
+        {0x01, true, true, 8},   // set
+        {0x02, true, true, 8},   // add
+        {0x03, true, true, 8},   // replace
+        {0x04, true, false, 0},  // delete
+        {0x05, true, false, 20}, // increment
+        {0x06, true, false, 20}, // decrement
+        {0x0a, false, false, 0}, // noop
+        {0x0c, true, false, 0},  // getk
+        {0x0e, true, true, 0},   // append
+        {0x0f, true, true, 0},   // prepend
+        {0x11, true, true, 8},   // setq
+        {0x14, true, false, 0},  // deleteq
+        {0x1c, true, false, 4},  // touch
+        {0x1d, true, false, 4},  // gat
+    };
+    const Command &command = commands[below(std::size(commands))];
+    const std::string k = !command.has_key ? "" : chance(30) ? numeric_key() : key();
+    const std::string bytes = command.has_value ? value() : "";
+    std::string extras;
+    const auto number = [](std::uint64_t n, std::size_t size) {
+        std::string text;
+        while (size > 0)
+            text += static_cast<char>(n >> 8 * --size & 0xff);
+        return text;
+    };
+
+    if (command.exptime_at == 8)
+        extras = number(below(100000), 4); // flags
+    else if (command.exptime_at == 20)
+        extras = number(below(1000), 8) + number(below(1000), 8); // by how much, and from where
+    if (command.exptime_at != 0)
+        extras += number(may_expire(k) && chance(50) ? 100000 : 0, 4);
+    return "\x80" + number(command.opcode, 1) + number(k.size(), 2) + number(extras.size(), 1) +
+           number(0, 3) + number(extras.size() + k.size() + bytes.size(), 4) +
+           number(below(1000000), 4) + number(0, 8) + extras + k + bytes;
+}
+
 std::string RequestGenerator::command(Request &request)
 {
     const std::uint64_t draw = below(1000);
@@ -430,8 +478,6 @@ std::string RequestGenerator::command(Request &request)
         return meta_delete();
     if (draw < 950)
         return meta_arithmetic();
-    if (draw < 953)
-        return pick({"flush_all", "flush_all 0", "flush_all noreply"}) + line_end();
     if (draw < 960)
         return pick({"version", "mn", "verbosity 1", "verbosity 0 noreply", "version x"}) +
                line_end();
@@ -443,6 +489,12 @@ Request RequestGenerator::next()
     Request request;
 
     request.ipv6 = chance(50);
+    if (chance(3)) {
+        request.transport = Request::Transport::tcp;
+        for (std::uint64_t n = 1 + below(3); n > 0; n--)
+            request.text += binary();
+        return request;
+    }
     request.frame.request_id = static_cast<std::uint16_t>(below(request_ids));
     request.text = command(request);
 

@@ -35,15 +35,16 @@ struct Request {
 };
 
 /// Makes random requests of all commands of the text protocol, right and wrong
-/// ones, plain and odd. The same seed gives the same requests, provided that the
-/// replies lead to the same calls of learn_cas().
+/// ones, plain and odd, and some of the binary protocol (over TCP). The same seed gives the same
+/// requests, provided that the replies lead to the same calls of learn_cas().
 ///
 /// What a reply depends on besides the order of the requests is left out, so
 /// that two servers must answer alike:
 ///  - time: an exptime is none, past, or more than a day away; time to live
 ///    (meta flag t) is asked of keys only that never get an exptime;
-///  - access (meta flags h, l; command me; stats): a get that the kernel answers
-///    is not seen by memcached;
+///  - access (meta flags h, l; commands me and stats; flush_all, which spares
+///    some of the items that were read in the last second): a get that the
+///    kernel answers is not seen by memcached;
 ///  - datagrams that hold less of a value than they announce, over UDP: memcached
 ///    takes the next datagrams, whole, for the rest.
 class RequestGenerator
@@ -84,6 +85,7 @@ class RequestGenerator
     std::string meta_arithmetic();
     std::string meta_key(std::vector<std::string> &flags_out);
     std::string bad();
+    std::string binary();
 
     std::mt19937_64 random_;
     std::vector<std::string> keys_;
