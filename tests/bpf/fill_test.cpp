@@ -167,6 +167,21 @@ TEST_F(Fill, WrongContent)
     EXPECT_EQ(dp().entries(), 0U);
 }
 
+// Two keys whose grants share a place and whose values are equal.
+TEST_F(Fill, GrantOfAnotherKey)
+{
+    std::string other;
+
+    for (unsigned i = 0; other.empty(); i++) {
+        const std::string candidate = "other" + std::to_string(i);
+        if (&dp().grant(candidate) == &dp().grant("key"))
+            other = candidate;
+    }
+    dp().grant_value("key", 0, "value");
+    expect_out(value_text(other, 0, "value") + "END\r\n", reply_counts("fill_no_grant_keys"));
+    expect_out(value_text("key", 0, "value") + "END\r\n", reply_counts("fill_keys"));
+}
+
 TEST_F(Fill, EveryBitOfTheGrantCounts)
 {
     const std::string_view text = "VALUE key 0 5\r\nvalue\r\nEND\r\n";
