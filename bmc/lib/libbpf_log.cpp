@@ -14,7 +14,8 @@ namespace
 
 std::string *current_text = nullptr;
 
-int append(libbpf_print_level level, const char *format, va_list arguments)
+[[gnu::format(printf, 2, 0)]] int append(libbpf_print_level level, const char *format,
+                                         va_list arguments)
 {
     if (level == LIBBPF_DEBUG || current_text == nullptr)
         return 0;
