@@ -26,6 +26,15 @@ enum bmc_value_result {
 };
 
 /*
+ * Whether the number at pos is longer than it must be. memcached prints none so;
+ * a reply that does is not its own, and would reach clients byte for byte.
+ */
+BMC_INLINE int bmc_has_leading_zero(const struct bmc_text *text, __u32 pos)
+{
+    return text->byte[pos] == '0' && text->byte[pos + 1] >= '0' && text->byte[pos + 1] <= '9';
+}
+
+/*
  * Parses the VALUE at pos of a text that ends at `end`. A reply to gets (cas
  * unique as a third number) is BMC_VALUE_SYNTAX: it must never be cached as the
  * reply to a get. pos, end <= BMC_TEXT_MAX.
@@ -49,7 +58,7 @@ BMC_INLINE enum bmc_value_result bmc_value_at(struct bmc_text *text, __u32 pos, 
 
     at++;
     n = bmc_number_at(text, at);
-    if (n.end == at || n.value > 0xffffffffULL)
+    if (n.end == at || n.value > 0xffffffffULL || bmc_has_leading_zero(text, at))
         return BMC_VALUE_SYNTAX;
     v->flags = (__u32)n.value;
     at = bmc_forget(text, n.end);
@@ -58,7 +67,7 @@ BMC_INLINE enum bmc_value_result bmc_value_at(struct bmc_text *text, __u32 pos, 
 
     at++;
     n = bmc_number_at(text, at);
-    if (n.end == at || n.value > BMC_TEXT_MAX)
+    if (n.end == at || n.value > BMC_TEXT_MAX || bmc_has_leading_zero(text, at))
         return BMC_VALUE_SYNTAX;
     v->data_length = (__u32)n.value;
     at = bmc_forget(text, n.end);

@@ -27,6 +27,12 @@ bool is_at(std::string_view text, std::size_t pos, char c)
     return pos < text.size() && text[pos] == c;
 }
 
+// A number as memcached prints it.
+bool is_plain(std::string_view text, std::size_t pos, const Number &number)
+{
+    return number.end == pos + 1 || text.at(pos) != '0';
+}
+
 std::size_t skip_spaces(std::string_view text, std::size_t pos)
 {
     for (std::size_t i = 0; i < spaces_max && is_at(text, pos, ' '); i++)
@@ -119,12 +125,14 @@ Value value_at(std::string_view text, std::size_t pos)
     v.key = text.substr(key, at - key);
 
     const auto flags = number_at(text, at + 1);
-    if (!flags || flags->value > 0xffffffffU || !is_at(text, flags->end, ' '))
+    if (!flags || flags->value > 0xffffffffU || !is_plain(text, at + 1, *flags) ||
+        !is_at(text, flags->end, ' '))
         return v;
     v.flags = static_cast<std::uint32_t>(flags->value);
 
     const auto length = number_at(text, flags->end + 1);
-    if (!length || text.substr(length->end, 2) != "\r\n")
+    if (!length || !is_plain(text, flags->end + 1, *length) ||
+        text.substr(length->end, 2) != "\r\n")
         return v;
     const std::size_t data = length->end + 2;
     if (length->value > text_max || data + length->value + 2 > text.size() ||
