@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <ostream>
 #include <vector>
 
 namespace loadgen
@@ -46,6 +47,11 @@ struct Case {
     uint64_t keys;
     double theta;
 };
+
+void PrintTo(const Case &value, std::ostream *out)
+{
+    *out << value.keys << " keys, theta " << value.theta;
+}
 
 class ZipfTest : public testing::TestWithParam<Case>
 {
