@@ -338,9 +338,27 @@ TEST_P(Packets, Row23HeadersOfTheReply)
 TEST_P(Packets, Row24EveryChecksum)
 {
     constexpr unsigned requests = 4096;
-    const std::string k = cached_key("k", "value");
-    const std::string other = cached_key("other", "another value");
+    // Odd and even lengths of what is summed up, in every order.
+    const std::string even = "row-24-even";
+    const std::string odd = "row-24-odd";
+    const std::string even_block = value_block(even, "value");
+    const std::string odd_block = value_block(odd, "value");
+    struct Case {
+        std::string request;
+        std::string reply;
+    };
+    const std::array<Case, 5> cases = {{{get(even), even_block},
+                                        {get(odd), odd_block},
+                                        {get(odd + " " + even), odd_block + even_block},
+                                        {get(even + " " + odd), even_block + odd_block},
+                                        {get(odd + " " + odd), odd_block + odd_block}}};
 
+    ASSERT_EQ(even_block.size() % 2, 0U);
+    ASSERT_EQ(odd_block.size() % 2, 1U);
+    for (const std::string &k : {even, odd}) {
+        store(k, "value");
+        warm(k, "value");
+    }
     // The server knows a way back to every source.
     run_checked(ipv6() ? std::vector<std::string>{"ip", "-6", "route", "replace", "fd00::/8", "via",
                                                   Lab::client6, "dev", Lab::interface}
@@ -350,7 +368,7 @@ TEST_P(Packets, Row24EveryChecksum)
     const Counters growth = during([&] {
         for (unsigned i = 0; i < requests; i++) {
             const std::uint16_t id = static_cast<std::uint16_t>(i);
-            const std::string &asked = i % 3 == 0 ? other : k;
+            const Case &c = cases.at(i % cases.size());
             const Layer header =
                 ipv6() ? Layer(Ipv6{.source = fmt::format("fd78:{:x}::{:x}:{:x}", i * 15,
                                                           (i * 40503) & 0xffff, i & 0xff)})
@@ -359,13 +377,12 @@ TEST_P(Packets, Row24EveryChecksum)
                                     .id = static_cast<std::uint16_t>(i * 16 + i / 256)});
             const Udp ports = {.source_port = static_cast<std::uint16_t>(1024 + i * 15)};
 
-            raw().send((Packet(ethernet()) / header / ports / MemcachedFrame{.request_id = id} /
-                        get(asked))
-                           .build());
+            raw().send(
+                (Packet(ethernet()) / header / ports / MemcachedFrame{.request_id = id} / c.request)
+                    .build());
             const auto reply = receive(id, reply_limit);
             ASSERT_TRUE(reply) << "request " << i;
-            ASSERT_EQ(reply->text,
-                      i % 3 == 0 ? value_reply(other, "another value") : value_reply(k, "value"));
+            ASSERT_EQ(reply->text, c.reply + "END\r\n");
             ASSERT_FALSE(HasFailure()) << "request " << i;
             if (cached()) {
                 ASSERT_FALSE(reply->frame.checksum_left_to_device);

@@ -89,7 +89,8 @@ void WireE2e::expect_silence(const Crafted &request, Where where)
 
     send(request);
     ASSERT_TRUE(udp().ask("version\r\n"));
-    // memcached's other worker may be a little behind.
+    // Frames that name another source have another flow, and perhaps the other
+    // worker, which may be a little behind.
     const auto reply = receive(request.id, 20ms);
     EXPECT_FALSE(reply) << "answered: " << reply->text;
 }

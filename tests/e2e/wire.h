@@ -60,8 +60,9 @@ class WireE2e : public E2e
     /// Sends and expects one datagram with this text.
     void expect_reply(const Crafted &request, const std::string &text,
                       Where where = Where::current());
-    /// Sends, and nobody must answer. Another request, to which only memcached
-    /// has an answer, goes out behind it: once that is answered, this would be.
+    /// Sends, and nobody must answer. Another request of the same flow, to which
+    /// only memcached has an answer, goes out behind it: once that is answered,
+    /// this would have been.
     void expect_silence(const Crafted &request, Where where = Where::current());
 
   private:

@@ -175,17 +175,20 @@ TEST_P(Writes, Row02SetThatIsTooLarge)
     expect_udp(get(k), "END\r\n");
 }
 
+// memcached removes at once only what was used in the last second (and of that
+// may miss some); the rest stays where it is and is known by its age.
 TEST_P(Writes, Row02FlushAll)
 {
-    const std::string a = cached_key("a", "old");
-    const std::string b = cached_key("b", "old");
+    const std::string aged = cached_key("aged", "old");
+    std::this_thread::sleep_for(2500ms);
+    const std::string fresh = cached_key("fresh", "old");
 
     expect_tcp("flush_all", "OK");
-    expect_udp(get(a), "END\r\n");
-    expect_udp(get(b), "END\r\n");
-    store(a, "new");
-    warm(a, "new");
-    expect_udp(get(b), "END\r\n");
+    expect_udp(get(aged), "END\r\n");
+    expect_udp(get(fresh), "END\r\n");
+    store(aged, "new");
+    warm(aged, "new");
+    expect_udp(get(fresh), "END\r\n");
 }
 
 TEST_P(Writes, Row02FlushAllLater)

@@ -30,8 +30,8 @@ std::vector<std::string> arguments(const Origin::Options &options)
                                        "-m",
                                        "64",
                                        "-o",
-                                       options.pins.empty() ? "udp_sequence"
-                                                            : "bmc=" + options.pins};
+                                       "udp_reuseport" +
+                                           (options.pins.empty() ? "" : ",bmc=" + options.pins)};
 
     result.insert(result.end(), options.more.begin(), options.more.end());
     return result;

@@ -11,8 +11,10 @@
 namespace bmc::test
 {
 
-/// A memcached-sr that listens with TCP and UDP on every address of a namespace
-/// and answers a UDP request with one datagram sequence.
+/// A memcached-sr that listens with TCP and UDP on every address of a namespace.
+/// Each of its two workers has a UDP socket of its own, so that what one client
+/// sends is answered in that order, and a request has one datagram sequence as
+/// its reply.
 class Origin
 {
   public:
