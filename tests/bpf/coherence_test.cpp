@@ -166,7 +166,7 @@ TEST_F(Coherence, KeysThatShareATag)
         std::string other;
         for (unsigned i = 0;; i++) {
             other = stem + std::to_string(i);
-            if (other.size() > 0 && other != victim &&
+            if (other != victim &&
                 bmc_tag(datapath.hash(other)) == bmc_tag(datapath.hash(victim)) &&
                 &datapath.clock(other) != &datapath.clock(victim))
                 break;
