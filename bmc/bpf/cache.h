@@ -125,6 +125,16 @@ BMC_INLINE __u64 *bmc_block(struct bmc_bucket *b, __u32 at)
     return (__u64 *)((__u8 *)b + (at & (BMC_BUCKET_BLOCKS - 1)) * BMC_BLOCK_SIZE);
 }
 
+/* Stores a word at p, which need not be aligned; see bmc_word(). */
+BMC_INLINE void bmc_put_word(__u8 *p, __u64 word)
+{
+#ifdef __bpf__
+    *(volatile __u64 *)p = word;
+#else
+    memcpy(p, &word, sizeof(word));
+#endif
+}
+
 /*
  * Looks the key at request[key, key + key_length) up and copies its text to
  * reply[at..] and its head to *head. On BMC_CACHE_HIT both are one consistent
@@ -159,7 +169,7 @@ BMC_INLINE enum bmc_cache_result bmc_cache_copy(struct bmc_bucket *b, __u64 hash
     *(volatile __u64 *)&head->length = from[3];
     length = BMC_READ_ONCE(head->length);
     for (j = 0; j < 4; j++)
-        *(volatile __u64 *)(text + 8 * j) = from[4 + j];
+        bmc_put_word(text + 8 * j, from[4 + j]);
     for (i = 1; i < BMC_ENTRY_BLOCKS_MAX; i++) {
         __u8 *to = text + BMC_BLOCK_SIZE * i - BMC_ENTRY_HEAD;
 
@@ -167,7 +177,7 @@ BMC_INLINE enum bmc_cache_result bmc_cache_copy(struct bmc_bucket *b, __u64 hash
             break;
         from = bmc_block(b, first + i);
         for (j = 0; j < 8; j++)
-            *(volatile __u64 *)(to + 8 * j) = from[j];
+            bmc_put_word(to + 8 * j, from[j]);
     }
 
     bmc_barrier();
