@@ -70,6 +70,12 @@ struct Case {
     bmc_value_result result;
 };
 
+// For the names of the tests.
+void PrintTo(const Case &c, std::ostream *out)
+{
+    *out << c.description;
+}
+
 class ValueForms : public testing::TestWithParam<Case>
 {
 };
