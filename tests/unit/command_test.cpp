@@ -56,7 +56,7 @@ struct Case {
     std::string key;  // empty: changes none
 };
 
-// For the names of the tests: the verb.
+// For messages: the verb.
 void PrintTo(const Case &c, std::ostream *out)
 {
     *out << c.line.substr(0, c.line.find_first_of(" \r\n"));

@@ -70,7 +70,7 @@ struct Case {
     bmc_value_result result;
 };
 
-// For the names of the tests.
+// For messages.
 void PrintTo(const Case &c, std::ostream *out)
 {
     *out << c.description;
