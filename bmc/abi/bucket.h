@@ -18,7 +18,7 @@
 struct bmc_bucket {
     __u32 sequence;               /* odd while a writer is at work; see cache.h */
     __u32 visited;                /* bit per way: hit since the hand last passed */
-    __u64 used;                   /* bit per block, header blocks included */
+    __u64 used;                   /* bit per block of an entry; header blocks never */
     __u32 hand;                   /* next way to consider for eviction */
     __u32 entries;                /* ways in use */
     __u16 tag[BMC_BUCKET_WAYS];   /* 0: way is empty; unique in its bucket */

@@ -54,6 +54,8 @@ struct bmc_config {
  * lists those that this host has a device for.
  */
 #define BMC_VLAN(outer, inner) ((__u32)(outer) | ((__u32)(inner) << 12))
+/* Added if one of the tags is a service tag (IEEE 802.1ad). */
+#define BMC_VLAN_SERVICE (1U << 24)
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_config) == 24 + 2 * BMC_MAX_PORTS + 8 * BMC_MAX_MACS +
                                                    24 * BMC_MAX_ADDRESSES + 4 * BMC_MAX_VLANS + 16,

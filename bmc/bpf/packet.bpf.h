@@ -76,6 +76,8 @@ static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __
             break;
         if ((void *)(tag + 1) > data_end)
             return PACKET_OTHER;
+        if (protocol == ETH_P_8021AD_BE)
+            p->vlan |= BMC_VLAN_SERVICE;
         p->vlan |= (bpf_ntohs(tag->h_vlan_TCI) & VLAN_ID_MASK) << (12 * i);
         protocol = tag->h_vlan_encapsulated_proto;
         at = tag + 1;
@@ -182,15 +184,15 @@ static __always_inline int is_our_mac(const __u8 *mac)
     return 0;
 }
 
-/* Whether the host takes frames with these tags: none, or those of a device of its. */
-static __always_inline int is_our_vlan(__u32 vlan)
+/* Whether the host has a device for these tags. Global: see text_sum(). */
+__noinline int is_our_vlan(__u32 vlan)
 {
     __u32 i;
 
     for (i = 0; i < BMC_MAX_VLANS && i < bmc_config.vlan_count; i++)
         if (vlan == bmc_config.vlan[i])
             return 1;
-    return !vlan;
+    return 0;
 }
 
 static __always_inline int is_our_broadcast4(__u32 address)
@@ -206,9 +208,9 @@ static __always_inline int is_our_broadcast4(__u32 address)
 /*
  * Sources that the IP stack would not answer: this network, loopback, multicast,
  * reserved (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7), the broadcast addresses of our
- * subnets, and our own addresses coming from outside.
+ * subnets, and our own addresses coming from outside. Global: see text_sum().
  */
-static __always_inline int is_bad_source4(__u32 address)
+__noinline int is_bad_source4(__u32 address)
 {
     __u8 top = bpf_ntohl(address) >> 24;
 
@@ -216,8 +218,13 @@ static __always_inline int is_bad_source4(__u32 address)
            is_our_broadcast4(address);
 }
 
-static __always_inline int is_bad_source6(const __u32 word[4])
+__noinline int is_bad_source6(struct bmc_addr6 *address)
 {
+    const __u32 *word;
+
+    if (!address)
+        return 1;
+    word = address->word;
     if ((bpf_ntohl(word[0]) >> 24) == 0xff)
         return 1;
     if (!(word[0] | word[1] | word[2]) && bpf_ntohl(word[3]) <= 1)

@@ -171,9 +171,9 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
     eth = data;
     if (!is_our_mac(eth->h_dest) || (eth->h_source[0] & 1))
         return pass(BMC_COUNTER_rx_pass_mac);
-    if (!is_our_vlan(p.vlan))
+    if (p.vlan && !is_our_vlan(p.vlan))
         return pass(BMC_COUNTER_rx_pass_vlan);
-    if (p.is_ipv6 ? is_bad_source6(s->source.word) : is_bad_source4(s->source.word[0]))
+    if (p.is_ipv6 ? is_bad_source6(&s->source) : is_bad_source4(s->source.word[0]))
         return pass(BMC_COUNTER_rx_pass_address);
     if (!udp->source)
         return pass(BMC_COUNTER_rx_pass_address);

@@ -103,7 +103,7 @@ bmc_config usual_config()
     c.addr6[1] = address6("fd77::9");
     c.vlan_count = 2;
     c.vlan[0] = BMC_VLAN(5, 0);
-    c.vlan[1] = BMC_VLAN(7, 8);
+    c.vlan[1] = BMC_VLAN(7, 8) | BMC_VLAN_SERVICE;
     c.broadcast4_count = 1;
     c.broadcast4[0] = ::inet_addr("10.77.0.255");
     c.mtu = 1500;

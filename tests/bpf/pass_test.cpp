@@ -224,6 +224,8 @@ TEST_F(Pass, VlanTags)
 
     for (const std::vector<Vlan> &tags :
          std::vector<std::vector<Vlan>>{{Vlan{.id = 6}},
+                                        {Vlan{.id = 5, .tpid = 0x88a8}},
+                                        {Vlan{.id = 7}, Vlan{.id = 8}},
                                         {Vlan{.id = 4}},
                                         {Vlan{.id = 7}},
                                         {Vlan{.id = 8}},
