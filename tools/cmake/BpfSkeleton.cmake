@@ -35,6 +35,8 @@ endif()
 message(STATUS "BPF compiler: ${BMC_CLANG} (${BMC_CLANG_VERSION})")
 
 set(BMC_BPF_FLAGS
+    # Headers are written field by field and summed word by word.
+    -fno-strict-aliasing
     -g -O2 -target bpf -mcpu=v3 -std=gnu11
     -Wall -Wextra -Werror -Wshadow
     # Entry points are found by their section, not by a prototype.
