@@ -43,7 +43,8 @@ const Lab &Server::lab()
 
 Origin Server::start(const std::vector<std::string> &more, const std::string &pins)
 {
-    return Origin(lab().server(), Origin::Options{.pins = pins, .more = more});
+    return Origin(lab().server(),
+                  Origin::Options{.pins = pins, .more = more, .udp_reuseport = false});
 }
 
 void Server::expect_refusal(const std::vector<std::string> &arguments, std::string_view line)

@@ -28,11 +28,12 @@ std::vector<std::string> arguments(const Origin::Options &options)
                                        "-t",
                                        "2",
                                        "-m",
-                                       "64",
-                                       "-o",
-                                       "udp_reuseport" +
-                                           (options.pins.empty() ? "" : ",bmc=" + options.pins)};
+                                       "64"};
 
+    if (options.udp_reuseport)
+        result.insert(result.end(), {"-o", "udp_reuseport"});
+    if (!options.pins.empty())
+        result.insert(result.end(), {"-o", "bmc=" + options.pins});
     result.insert(result.end(), options.more.begin(), options.more.end());
     return result;
 }

@@ -12,7 +12,7 @@ namespace bmc::test
 {
 
 /// A memcached-sr that listens with TCP and UDP on every address of a namespace.
-/// Each of its two workers has a UDP socket of its own, so that what one client
+/// Each of its two workers has a UDP socket of its own by default, so that what one client
 /// sends is answered in that order, and a request has one datagram sequence as
 /// its reply.
 class Origin
@@ -23,6 +23,8 @@ class Origin
         /// Folder of the pinned maps (`-o bmc=`); empty: run without the cache.
         std::string pins{};
         std::vector<std::string> more{}; ///< further arguments
+        /// `-o udp_reuseport`. Off: one UDP socket for all workers, as stock has.
+        bool udp_reuseport = true;
     };
 
     /// Starts it and waits until it listens. It drops its privileges to user
