@@ -56,7 +56,13 @@ struct bmc_control {
     __u32 magic;
     __u32 layout_version;
     __u32 origin_pid; /* in the origin's own pid namespace; for reports only */
-    __u32 reserved;
+    /*
+     * UDP port that is served, in host byte order: an origin of another port
+     * would have its data answered in the name of whoever owns this one. 0 if
+     * there are several.
+     */
+    __u16 udp_port;
+    __u16 reserved;
 };
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_control) == BMC_CACHE_LINE, "one cache line");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/programs.h"
 
+#include <arpa/inet.h>
 #include <cerrno>
 #include <sys/random.h>
 
@@ -43,7 +44,7 @@ Error load_error(int code, const MemorySplit &split, const std::string &log)
     return {"load the BPF programs", "", code, std::move(hint), log};
 }
 
-Status initialise_control(int map, const MemorySplit &split)
+Status initialise_control(int map, const MemorySplit &split, const bmc_config &config)
 {
     bmc_control control = {};
 
@@ -54,6 +55,7 @@ Status initialise_control(int map, const MemorySplit &split)
     control.grant_count = split.grant_count;
     control.magic = BMC_MAGIC;
     control.layout_version = BMC_LAYOUT_VERSION;
+    control.udp_port = config.port_count == 1 ? ntohs(config.port[0]) : 0;
     return write_first(map, BMC_PIN_CONTROL, &control);
 }
 
@@ -81,7 +83,7 @@ Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &spl
     if (error != 0)
         return load_error(-error, split, log.text());
 
-    const Status ready = initialise_control(bpf_map__fd(skeleton->maps.control), split);
+    const Status ready = initialise_control(bpf_map__fd(skeleton->maps.control), split, config);
     if (!ready)
         return ready.error();
     return Programs(std::move(skeleton));

@@ -183,6 +183,11 @@ void bmc_origin_open(const char *path)
                 path, control->layout_version, BMC_LAYOUT_VERSION);
         exit(EX_CONFIG);
     }
+    if (control->udp_port != 0 && control->udp_port != settings.udpport) {
+        fprintf(stderr, "bmc=%s: bmc serves UDP port %u, this memcached has %d; give -U %u\n", path,
+                control->udp_port, settings.udpport, control->udp_port);
+        exit(EX_CONFIG);
+    }
     clock_count = control->clock_count;
     grant_count = control->grant_count;
     seed[0] = control->seed[0];

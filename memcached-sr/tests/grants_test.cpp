@@ -279,6 +279,7 @@ class BadMaps : public Server
 TEST_F(BadMaps, AreRefused)
 {
     expect_refused(PinnedMaps({.magic = 1}), "the control map is not one of bmc");
+    expect_refused(PinnedMaps({.udp_port = 11211}), "bmc serves UDP port 11211");
     expect_refused(PinnedMaps({.layout_version = BMC_LAYOUT_VERSION + 1}), "layout version");
     expect_refused(PinnedMaps({.clock_size = 16}), "clocks: not a mappable array");
     expect_refused(PinnedMaps({.mappable = false}), "clocks: not a mappable array");

@@ -95,6 +95,7 @@ PinnedMaps::PinnedMaps(const Faults &faults) : folder_(unique_folder())
     control.grant_count = control_grant_count;
     control.magic = faults.magic;
     control.layout_version = faults.layout_version;
+    control.udp_port = faults.udp_port;
 }
 
 PinnedMaps::~PinnedMaps()

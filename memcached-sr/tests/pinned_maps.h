@@ -42,6 +42,7 @@ class PinnedMaps
         std::uint32_t magic = BMC_MAGIC;
         std::uint32_t layout_version = BMC_LAYOUT_VERSION;
         std::uint32_t clock_size = sizeof(std::uint64_t);
+        std::uint16_t udp_port = 0;       ///< that bmc serves
         std::uint32_t grant_count = 4096; ///< of the map; the control map says 4096
         bool mappable = true;             ///< whether `clocks` is
         bool pin_grants = true;
