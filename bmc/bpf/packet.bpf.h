@@ -148,14 +148,21 @@ static __always_inline int is_our_port(__u16 port)
     return 0;
 }
 
-static __always_inline int is_our_addr4(__u32 address)
+/* Whether a list of the configuration, `count` of at most `max` long, has the value. */
+static __always_inline int is_listed(const volatile __u32 *list, __u32 count, __u32 max,
+                                     __u32 value)
 {
     __u32 i;
 
-    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.addr4_count; i++)
-        if (address == bmc_config.addr4[i])
+    for (i = 0; i < max && i < count; i++)
+        if (value == list[i])
             return 1;
     return 0;
+}
+
+static __always_inline int is_our_addr4(__u32 address)
+{
+    return is_listed(bmc_config.addr4, bmc_config.addr4_count, BMC_MAX_ADDRESSES, address);
 }
 
 static __always_inline int is_our_addr6(const __u32 word[4])
@@ -187,22 +194,7 @@ static __always_inline int is_our_mac(const __u8 *mac)
 /* Whether the host has a device for these tags. Global: see text_sum(). */
 __noinline int is_our_vlan(__u32 vlan)
 {
-    __u32 i;
-
-    for (i = 0; i < BMC_MAX_VLANS && i < bmc_config.vlan_count; i++)
-        if (vlan == bmc_config.vlan[i])
-            return 1;
-    return 0;
-}
-
-static __always_inline int is_our_broadcast4(__u32 address)
-{
-    __u32 i;
-
-    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.broadcast4_count; i++)
-        if (address == bmc_config.broadcast4[i])
-            return 1;
-    return 0;
+    return is_listed(bmc_config.vlan, bmc_config.vlan_count, BMC_MAX_VLANS, vlan);
 }
 
 /*
@@ -215,7 +207,8 @@ __noinline int is_bad_source4(__u32 address)
     __u8 top = bpf_ntohl(address) >> 24;
 
     return top == 0 || top == 127 || top >= 224 || is_our_addr4(address) ||
-           is_our_broadcast4(address);
+           is_listed(bmc_config.broadcast4, bmc_config.broadcast4_count, BMC_MAX_ADDRESSES,
+                     address);
 }
 
 __noinline int is_bad_source6(struct bmc_addr6 *address)
