@@ -61,6 +61,7 @@
     X(tx_pass_sequence, "not used to fill: part of a longer reply")                           \
     X(tx_pass_no_value, "not used to fill: not a reply with values")                          \
     X(tx_pass_syntax, "not used to fill: a reply that is not in plain form")                  \
+    X(tx_pass_values, "not used to fill further: more values than one pass can look at")      \
     X(tx_pass_internal, "not used to fill: a map or helper failed; should never count")       \
     X(tx_pass_tail_call, "not used to fill: a stage was not there")                           \
     X(fill_keys, "values installed")                                                          \

@@ -8,34 +8,20 @@
  * the whole request go up. The packet is not touched.
  */
 
+#include "grant.bpf.h"
 #include "rx.bpf.h"
 
 /* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. */
 #define RX_KEYS_MAX 30
 
-/*
- * Whether the origin has granted that this key is absent, at the key's clock
- * as it stands. Safe against grants being written now: the check word does not
- * fit half of one.
- */
+/* Whether the origin has granted that this key is absent, at the key's clock as it stands. */
 static __always_inline int is_granted_absent(const struct rx_scratch *s,
                                              const struct bmc_control *c, __u64 hash, __u64 version)
 {
-    const struct bmc_grant *shared = element(&grants, bmc_grant_index(hash, c->grant_count));
     struct bmc_grant g;
 
-    if (!shared)
-        return 0;
-    g.key_hash = BMC_READ_ONCE(shared->key_hash);
-    g.content = BMC_READ_ONCE(shared->content);
-    if (g.key_hash != hash || g.content != BMC_CONTENT_ABSENT)
-        return 0;
-    g.version = BMC_READ_ONCE(shared->version);
-    g.generation = BMC_READ_ONCE(shared->generation);
-    g.deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
-    g.cas = BMC_READ_ONCE(shared->cas);
-    return g.version == version && g.generation == s->generation &&
-           bmc_grant_check(&g) == BMC_READ_ONCE(shared->check);
+    return read_grant(c, hash, &g) && g.content == BMC_CONTENT_ABSENT && g.version == version &&
+           g.generation == s->generation;
 }
 
 /* Hash of the key in work. Global: see text_sum(). */

@@ -90,7 +90,7 @@ struct tx_scratch {
     __u32 length; /* bytes of payload, frame header included */
     __u32 cursor; /* where the next VALUE starts */
     __u32 evicted;
-    __u32 reserved;
+    __u32 values;          /* looked at so far */
     struct bmc_entry head; /* of the entry to install */
     struct bmc_text reply;
 };

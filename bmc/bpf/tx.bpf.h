@@ -10,6 +10,7 @@
  */
 
 #include "../protocol/value.h"
+#include "grant.bpf.h"
 #include "packet.bpf.h"
 
 /*
@@ -17,6 +18,9 @@
  * ours still see the packet.
  */
 #define TX_NEXT (-1)
+
+/* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h). */
+#define TX_VALUES_MAX 32
 
 enum tx_stage { TX_UPDATE_CACHE, TX_STAGE_COUNT };
 
@@ -64,24 +68,9 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
         return skip(BMC_COUNTER_tx_pass_no_value);
     s->length = length;
     s->cursor = BMC_FRAME_SIZE;
+    s->values = 0;
     bpf_tail_call(ctx, &tx_stages, TX_UPDATE_CACHE);
     return skip(BMC_COUNTER_tx_pass_tail_call);
-}
-
-/* Copies a grant; whether it is whole, and for this key. */
-static __always_inline int read_grant(const struct bmc_control *c, __u64 hash, struct bmc_grant *g)
-{
-    const struct bmc_grant *shared = element(&grants, bmc_grant_index(hash, c->grant_count));
-
-    if (!shared)
-        return 0;
-    g->key_hash = BMC_READ_ONCE(shared->key_hash);
-    g->version = BMC_READ_ONCE(shared->version);
-    g->generation = BMC_READ_ONCE(shared->generation);
-    g->deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
-    g->cas = BMC_READ_ONCE(shared->cas);
-    g->content = BMC_READ_ONCE(shared->content);
-    return g->key_hash == hash && bmc_grant_check(g) == BMC_READ_ONCE(shared->check);
 }
 
 /* bmc_text_content_hash() of a value. Global: see text_sum(). */
@@ -171,6 +160,9 @@ static __always_inline int do_update_cache(struct __sk_buff *ctx)
     case BMC_VALUE_SYNTAX:
         return skip(BMC_COUNTER_tx_pass_syntax);
     }
+    if (s->values >= TX_VALUES_MAX)
+        return skip(BMC_COUNTER_tx_pass_values);
+    s->values++;
     fill(s, &v, pos);
     s->cursor = v.end;
     bpf_tail_call(ctx, &tx_stages, TX_UPDATE_CACHE);

@@ -277,6 +277,8 @@ TEST_F(Fill, MoreValuesThanOnePassTakes)
     const Counts counted = dp().counts();
     EXPECT_EQ(counted.at("fill_keys"), 1U);
     EXPECT_EQ(counted.at("tx_replies"), 1U);
+    EXPECT_EQ(counted.at("tx_pass_values"), 1U);
+    EXPECT_EQ(counted.count("tx_pass_tail_call"), 0U);
     expect_reply(dp(), "get k\r\n", "VALUE k 0 0\r\n\r\nEND\r\n");
 }
 

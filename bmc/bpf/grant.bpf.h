@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef BMC_BPF_GRANT_BPF_H
+#define BMC_BPF_GRANT_BPF_H
+
+#include "maps.bpf.h"
+
+/*
+ * Copies the grant in the key's place; whether it is whole and for this key. Safe
+ * against grants being written now: the check word does not fit half of one.
+ */
+static __always_inline int read_grant(const struct bmc_control *c, __u64 hash, struct bmc_grant *g)
+{
+    const struct bmc_grant *shared = element(&grants, bmc_grant_index(hash, c->grant_count));
+
+    if (!shared)
+        return 0;
+    g->key_hash = BMC_READ_ONCE(shared->key_hash);
+    if (g->key_hash != hash)
+        return 0;
+    g->version = BMC_READ_ONCE(shared->version);
+    g->generation = BMC_READ_ONCE(shared->generation);
+    g->deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
+    g->cas = BMC_READ_ONCE(shared->cas);
+    g->content = BMC_READ_ONCE(shared->content);
+    return bmc_grant_check(g) == BMC_READ_ONCE(shared->check);
+}
+
+#endif
