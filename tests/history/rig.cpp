@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/history/rig.h"
+
+#include <csignal>
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/harness/client.h"
+#include "tests/harness/error.h"
+#include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
+
+namespace bmc::test::history
+{
+
+namespace
+{
+
+constexpr std::uint16_t port = 11211;
+
+} // namespace
+
+Rig::Rig(Options options) : options_(std::move(options))
+{
+    attach();
+    start_origin();
+}
+
+Rig::~Rig()
+{
+    origin_.reset();
+    if (!attached_)
+        return;
+    const Result result = bmc("detach");
+    if (result.status != 0)
+        std::fprintf(stderr, "bmc detach: %s%s\n", result.out.c_str(), result.err.c_str());
+}
+
+Result Rig::bmc(const std::string &subcommand, const std::vector<std::string> &more) const
+{
+    std::vector<std::string> arguments = {program_path(options_.bmc), subcommand, "--instance",
+                                          instance()};
+
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments, &lab_.server());
+}
+
+std::vector<std::string> Rig::attach_options() const
+{
+    return {"--interface",        Lab::interface, "--port",
+            std::to_string(port), "--memory",     options_.memory};
+}
+
+void Rig::attach()
+{
+    const Result result = bmc("attach", attach_options());
+
+    if (result.status != 0)
+        throw Error(fmt::format("bmc attach: {}{}", result.out, result.err));
+    attached_ = true;
+}
+
+void Rig::detach()
+{
+    const Result result = bmc("detach");
+
+    if (result.status != 0)
+        throw Error(fmt::format("bmc detach: {}{}", result.out, result.err));
+    attached_ = false;
+}
+
+Counters Rig::counters() const
+{
+    const Result result = bmc("stats", {"--json"});
+
+    if (result.status != 0)
+        throw Error(fmt::format("bmc stats: {}{}", result.out, result.err));
+    return nlohmann::json::parse(result.out).at("counters").get<Counters>();
+}
+
+void Rig::start_origin()
+{
+    const std::string number = std::to_string(port);
+    std::vector<std::string> arguments = {program_path(options_.memcached),
+                                          "-u",
+                                          "nobody",
+                                          "-p",
+                                          number,
+                                          "-U",
+                                          number,
+                                          "-t",
+                                          std::to_string(options_.workers),
+                                          "-m",
+                                          options_.memcached_megabytes,
+                                          "-n",
+                                          std::to_string(options_.item_place),
+                                          "-o",
+                                          "bmc=/sys/fs/bpf/bmc/" + instance()};
+
+    if (options_.udp_reuseport)
+        arguments.insert(arguments.end(), {"-o", "udp_reuseport"});
+    origin_.reset();
+    origin_.emplace(arguments, &lab_.server());
+    wait_until("memcached-sr listens", [this] {
+        if (!origin_->running())
+            throw Error(fmt::format("memcached-sr ended with status {}: {}", origin_->wait(),
+                                    origin_->err()));
+        return origin_->listens(port, true) && origin_->listens(port, false);
+    });
+}
+
+Interval Rig::restart_origin()
+{
+    const Time start = now();
+
+    origin_->signal(SIGKILL);
+    origin_->wait();
+    start_origin();
+    return {start, now()};
+}
+
+std::uint64_t Rig::origin_statistic(const std::string &name) const
+{
+    TcpClient client(lab_.client(), {Lab::server4});
+    const std::string line = "STAT " + name + " ";
+
+    client.send("stats\r\n");
+    const std::string all = client.read_until("END\r\n");
+    const std::size_t at = all.find(line);
+    if (at == std::string::npos)
+        throw Error("memcached has no statistic " + name);
+    return std::stoull(all.substr(at + line.size()));
+}
+
+} // namespace bmc::test::history
