@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bmc/lib/attach.h"
+#include "bmc/cli/attach.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -8,7 +9,6 @@
 #include <fmt/ranges.h>
 
 #include "bmc/cli/commands.h"
-#include "bmc/cli/end_signals.h"
 #include "bmc/lib/features.h"
 #include "bmc/lib/parse.h"
 
@@ -18,24 +18,19 @@ namespace bmc::cli
 namespace
 {
 
-/// The command line as typed.
-struct Arguments {
-    std::vector<std::string> interfaces;
-    std::vector<std::string> ports = {std::to_string(default_port)};
-    std::vector<std::string> addresses;
-    std::string memory = format_size(default_memory);
-    std::string instance = default_instance;
-    std::string mode = "auto";
-    std::string tc = "auto";
-    bool verbose = false;
-};
-
 const std::map<std::string, XdpChoice> modes = {
     {"auto", XdpChoice::automatic}, {"native", XdpChoice::native}, {"generic", XdpChoice::generic}};
 const std::map<std::string, TcChoice> tc_kinds = {
     {"auto", TcChoice::automatic}, {"tcx", TcChoice::tcx}, {"clsact", TcChoice::clsact}};
 
-AttachOptions to_options(const Arguments &arguments)
+template <class T>
+void add_once(std::vector<T> &to, const T &value)
+{
+    if (std::find(to.begin(), to.end(), value) == to.end())
+        to.push_back(value);
+}
+
+AttachOptions to_options(const AttachArguments &arguments)
 {
     AttachOptions options;
 
@@ -43,9 +38,9 @@ AttachOptions to_options(const Arguments &arguments)
     options.interfaces = arguments.interfaces;
     options.ports.clear();
     for (const std::string &port : arguments.ports)
-        options.ports.push_back(check(parse_port(port)));
+        add_once(options.ports, check(parse_port(port)));
     for (const std::string &address : arguments.addresses)
-        options.addresses.push_back(check(parse_address(address)));
+        add_once(options.addresses, check(parse_address(address)));
     options.memory = check(parse_size(arguments.memory));
     options.mode = modes.at(arguments.mode);
     options.tc = tc_kinds.at(arguments.tc);
@@ -57,39 +52,78 @@ void report(const Attached &attached, const AttachOptions &options)
     std::vector<std::string> addresses;
 
     for (const std::string &note : attached.notes)
-        fmt::print("{}\n", note);
+        say(note);
     for (const Address &address : attached.addresses)
         addresses.push_back(address.text());
-    fmt::print("attached '{}': {} of memory, UDP port {} on {}\n", options.instance,
-               format_size(options.memory), fmt::join(options.ports, ", "),
-               fmt::join(addresses, ", "));
+    say(fmt::format("attached '{}': {} of memory, UDP port {} on {}", options.instance,
+                    format_size(options.memory), fmt::join(options.ports, ", "),
+                    fmt::join(addresses, ", ")));
     for (uint32_t i = 0; i < attached.record.interface_count; i++) {
         const InterfaceRecord &interface = attached.record.interface[i];
-        fmt::print("  {}: XDP {}, TC egress {}\n", interface.name, mode_name(interface.xdp),
-                   kind_name(interface.tc));
+        say(fmt::format("  {}: XDP {}, TC egress {}", interface.name, mode_name(interface.xdp),
+                        kind_name(interface.tc)));
     }
-    fmt::print("start the origin with: memcached-sr -U {} -o bmc={}\n", options.ports.front(),
-               attached.folder);
+    say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}", options.ports.front(),
+                    attached.folder));
 }
 
-void run(const Arguments &arguments)
+} // namespace
+
+Attached attach_and_report(const AttachArguments &arguments, const EndSignals &signals)
 {
     AttachOptions options = to_options(arguments);
-    const EndSignals signals;
 
     options.progress = [&](std::string_view step) {
         if (arguments.verbose)
             fmt::print(stderr, "bmc: {}\n", step);
         return !signals.seen();
     };
-    report(check(attach(options, Features()), arguments.verbose), options);
+    Attached attached = check(attach(options, Features()), arguments.verbose);
+    report(attached, options);
+    return attached;
 }
 
-} // namespace
+void add_attach_options(CLI::App &command, AttachArguments &arguments)
+{
+    command.add_option("--interface", arguments.interfaces, "Interfaces that requests come by")
+        ->required()
+        ->type_name("IF");
+    command.add_option("--port", arguments.ports, "UDP ports of the origin")
+        ->type_name("P")
+        ->capture_default_str();
+    command
+        .add_option("--address", arguments.addresses,
+                    "Addresses of the origin; all that the interfaces have if none is given")
+        ->type_name("A");
+    command
+        .add_option("--memory", arguments.memory, "Memory of the cache in bytes, or with K, M or G")
+        ->type_name("SIZE")
+        ->capture_default_str();
+    command.add_option("--instance", arguments.instance, "Name of this instance")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command
+        .add_option("--mode", arguments.mode,
+                    "XDP in the driver (native), in the stack (generic), or whichever the driver "
+                    "has (auto)")
+        ->check(CLI::IsMember(modes))
+        ->type_name("MODE")
+        ->capture_default_str();
+    command
+        .add_option(
+            "--tc", arguments.tc,
+            "How to attach to TC egress: a TCX link, a clsact filter (before Linux 6.6), or "
+            "whichever the kernel has (auto)")
+        ->check(CLI::IsMember(tc_kinds))
+        ->type_name("KIND")
+        ->capture_default_str();
+    command.add_flag("--verbose", arguments.verbose,
+                     "Say each step, and show the kernel's log if it refuses the programs");
+}
 
 void add_attach(CLI::App &app)
 {
-    const auto arguments = std::make_shared<Arguments>();
+    const auto arguments = std::make_shared<AttachArguments>();
     CLI::App *const command =
         app.add_subcommand("attach", "Load the cache and attach it to interfaces");
 
@@ -97,42 +131,11 @@ void add_attach(CLI::App &app)
                     "  bmc attach --interface eth0\n"
                     "  bmc attach --interface eth0 eth1 --port 11211 --memory 8G --instance web\n"
                     "  bmc attach --interface veth0 --address 10.77.0.1 fd77::1 --mode generic");
-    command->add_option("--interface", arguments->interfaces, "Interfaces that requests come by")
-        ->required()
-        ->type_name("IF");
-    command->add_option("--port", arguments->ports, "UDP ports of the origin")
-        ->type_name("P")
-        ->capture_default_str();
-    command
-        ->add_option("--address", arguments->addresses,
-                     "Addresses of the origin; all that the interfaces have if none is given")
-        ->type_name("A");
-    command
-        ->add_option("--memory", arguments->memory,
-                     "Memory of the cache in bytes, or with K, M or G")
-        ->type_name("SIZE")
-        ->capture_default_str();
-    command->add_option("--instance", arguments->instance, "Name of this instance")
-        ->type_name("NAME")
-        ->capture_default_str();
-    command
-        ->add_option("--mode", arguments->mode,
-                     "XDP in the driver (native), in the stack (generic), or whichever the driver "
-                     "has (auto)")
-        ->check(CLI::IsMember(modes))
-        ->type_name("MODE")
-        ->capture_default_str();
-    command
-        ->add_option(
-            "--tc", arguments->tc,
-            "How to attach to TC egress: a TCX link, a clsact filter (before Linux 6.6), or "
-            "whichever the kernel has (auto)")
-        ->check(CLI::IsMember(tc_kinds))
-        ->type_name("KIND")
-        ->capture_default_str();
-    command->add_flag("--verbose", arguments->verbose,
-                      "Say each step, and show the kernel's log if it refuses the programs");
-    command->callback([arguments] { run(*arguments); });
+    add_attach_options(*command, *arguments);
+    command->callback([arguments] {
+        const EndSignals signals;
+        attach_and_report(*arguments, signals);
+    });
 }
 
 } // namespace bmc::cli

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bmc/lib/detach.h"
-
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "bmc/cli/commands.h"
+#include "bmc/cli/detach.h"
 #include "bmc/cli/end_signals.h"
 #include "bmc/lib/attach.h"
 #include "bmc/lib/features.h"
@@ -19,17 +18,21 @@ namespace
 void run(const std::string &instance)
 {
     const EndSignals finish_first;
-    const Detached detached = check(detach(instance, Features()));
 
-    for (const std::string &note : detached.notes)
-        fmt::print("{}\n", note);
-    fmt::print("detached '{}'\n", instance);
-    if (detached.origin_was_alive)
-        fmt::print(
-            "its memcached-sr goes on without the cache; after the next attach, restart it\n");
+    report(check(detach(instance, Features())), instance);
 }
 
 } // namespace
+
+void report(const Detached &detached, const std::string &instance)
+{
+    for (const std::string &note : detached.notes)
+        say(note);
+    say(fmt::format("detached '{}'", instance));
+    if (detached.origin)
+        say(fmt::format("{} goes on without the cache; after the next attach, restart it",
+                        detached.origin->text()));
+}
 
 void add_detach(CLI::App &app)
 {

@@ -21,7 +21,21 @@ constexpr const char *examples = R"(Examples:
   bmc attach --interface eth0 eth1 --port 11211 11212 --memory 8G
   memcached-sr -U 11211 -o bmc=/sys/fs/bpf/bmc/default
   bmc stats                                   what the kernel answered, and why not the rest
-  bmc detach                                  remove everything that attach made)";
+  bmc detach                                  remove everything that attach made
+  bmc run --interface eth0                    attach, watch the origin, detach at the end)";
+
+/// What is wrong, in one line.
+std::string describe(const CLI::App &app, const CLI::ParseError &error)
+{
+    /* CLI11 would say that a command is missing. */
+    if (const auto rest = app.remaining(); app.get_subcommands().empty() && !rest.empty())
+        return fmt::format("there is no {} '{}'", rest.front()[0] == '-' ? "option" : "command",
+                           rest.front());
+
+    std::string line = error.what();
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    return line;
+}
 
 int run(int argc, char **argv)
 {
@@ -31,6 +45,7 @@ int run(int argc, char **argv)
     app.footer(examples);
     add_attach(app);
     add_detach(app);
+    add_run(app);
     add_stats(app);
     add_version(app);
 
@@ -41,15 +56,23 @@ int run(int argc, char **argv)
     } catch (const CLI::ParseError &error) {
         if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success))
             return app.exit(error); /* --help */
-        std::string line = error.what();
-        std::replace(line.begin(), line.end(), '\n', ' ');
-        complain(line + "; see `bmc --help` or `bmc COMMAND --help`");
+        complain(describe(app, error) + "; see `bmc --help` or `bmc COMMAND --help`");
         return exit_usage;
+    }
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        complain("cannot write all of the report to the standard output");
+        return exit_failure;
     }
     return 0;
 }
 
 } // namespace
+
+void say(const std::string &line)
+{
+    std::fputs((line + "\n").c_str(), stdout);
+    std::fflush(stdout);
+}
 
 void complain(const std::string &line)
 {

@@ -98,7 +98,7 @@ void print_table(const Stats &stats, bool all)
 
 void run(const Arguments &arguments)
 {
-    check(Features().privilege());
+    check(Features().privilege(Work::read));
     const Stats stats = check(read_stats(arguments.instance));
 
     if (arguments.json)

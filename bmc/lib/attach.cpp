@@ -13,6 +13,7 @@
 #include "bmc/lib/instance.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/libbpf_log.h"
+#include "bmc/lib/origin.h"
 #include "bmc/lib/pins.h"
 #include "bmc/lib/programs.h"
 #include "bmc/lib/scope_guard.h"
@@ -38,7 +39,7 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     Plan plan;
 
     BMC_TRY(check_instance_name(options.instance));
-    BMC_TRY(features.privilege());
+    BMC_TRY(features.privilege(Work::attach));
     BMC_TRY(features.bpffs());
     BMC_TRY(features.btf());
 
@@ -61,7 +62,19 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
 
     Surroundings surroundings;
     surroundings.vlans = vlan_devices();
-    plan.addresses = options.addresses;
+    for (const Address &address : options.addresses) {
+        const auto local = is_local(address);
+        if (!local)
+            return local.error();
+        if (!*local)
+            return Error{"serve the address",
+                         address.text(),
+                         0,
+                         "no interface of this network namespace has it; `ip address` lists those "
+                         "that are there",
+                         {}};
+        plan.addresses.push_back(address);
+    }
     if (plan.addresses.empty()) {
         std::vector<std::string> names = options.interfaces;
         for (const VlanDevice &vlan : surroundings.vlans)
@@ -122,6 +135,26 @@ std::optional<Error> find_conflict(const PinRoot &root, const Plan &plan)
                                  {}};
     }
     return std::nullopt;
+}
+
+/// The error for a name that is taken.
+Error already_attached(const std::string &instance, const std::string &folder)
+{
+    const auto failed = [&instance](std::string hint) {
+        return Error{"attach the instance", fmt::format("'{}'", instance), 0, std::move(hint), {}};
+    };
+
+    if (!is_instance(folder))
+        return failed(fmt::format("the folder {} is there, and bmc did not make it; remove it, or "
+                                  "give another --instance",
+                                  folder));
+    if (const auto origin = find_origin(folder))
+        return failed(fmt::format("it is attached already, and {1} is its origin; end that, then "
+                                  "`bmc detach --instance {0}`, or give another --instance",
+                                  instance, origin->text()));
+    return failed(fmt::format("it is attached already; remove it with `bmc detach --instance {}`, "
+                              "or give another --instance",
+                              instance));
 }
 
 /// The work of one attach() within the folder of an instance in the making.
@@ -268,15 +301,13 @@ Result<Attached> attach(const AttachOptions &options, const Features &features)
 
     made.folder = instance_folder(root->path(), options.instance);
     if (exists(made.folder))
-        return Error{"attach the instance",
-                     fmt::format("'{}'", options.instance),
-                     0,
-                     fmt::format("it is attached already; remove it with `bmc detach --instance "
-                                 "{}`, or give another --instance",
-                                 options.instance),
-                     {}};
+        return already_attached(options.instance, made.folder);
     if (const auto conflict = find_conflict(*root, *plan))
         return *conflict;
+    for (const uint32_t pid : orphaned_origins(root->path(), options.instance))
+        made.notes.push_back(fmt::format("memcached-sr with pid {} is the origin of an earlier "
+                                         "'{}' that was detached: restart it",
+                                         pid, options.instance));
 
     const std::string staging = attaching_folder(root->path(), options.instance);
     if (mkdir(staging.c_str(), 0700) != 0)
@@ -288,10 +319,14 @@ Result<Attached> attach(const AttachOptions &options, const Features &features)
 
     Builder builder(options, *plan, staging);
     BMC_TRY(builder.build());
+    const auto id = instance_id(staging);
+    if (!id)
+        return id.error();
     if (std::rename(staging.c_str(), made.folder.c_str()) != 0)
         return Error{"give the folder its name", made.folder, errno, {}, {}};
     undo.commit();
 
+    made.id = *id;
     made.record = builder.record();
     made.split = plan->split;
     made.addresses = plan->addresses;

@@ -43,10 +43,12 @@ struct AttachOptions {
 /// What attach made.
 struct Attached {
     std::string folder;
+    uint64_t id = 0; ///< as instance_id() tells
     InstanceRecord record = {};
     MemorySplit split;
     std::vector<Address> addresses;
-    /// What killed loaders had left and what became of it, one line each.
+    /// What killed loaders had left and what became of it, and which origins of
+    /// earlier instances of this name still run, one line each.
     std::vector<std::string> notes;
 };
 

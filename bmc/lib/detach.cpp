@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include <fmt/format.h>
+
 #include "bmc/lib/instance.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/pins.h"
@@ -12,15 +14,19 @@ namespace bmc
 {
 
 Result<Detached> detach(const std::string &instance, const Features &features,
-                        const std::string &pin_root)
+                        const std::string &pin_root, std::optional<uint64_t> id)
 {
+    const auto missing = [&] {
+        return id ? detached_by_another(instance) : no_such_instance("detach", instance, pin_root);
+    };
+
     BMC_TRY(check_instance_name(instance));
-    BMC_TRY(features.privilege());
+    BMC_TRY(features.privilege(Work::detach));
     BMC_TRY(features.bpffs());
 
     const auto root = PinRoot::lock(pin_root, PinRoot::Missing::refuse);
     if (!root && root.error().code == ENOENT)
-        return no_such_instance("detach", instance, pin_root);
+        return missing();
     if (!root)
         return root.error();
     const auto leftovers = remove_leftovers(*root);
@@ -37,13 +43,20 @@ Result<Detached> detach(const std::string &instance, const Features &features,
     }
 
     const std::string folder = instance_folder(root->path(), instance);
-    if (!exists(folder)) {
+    if (!is_instance(folder)) {
         if (removed_rest)
             return done;
-        return no_such_instance("detach", instance, pin_root);
+        return missing();
+    }
+    if (id) {
+        const auto found = instance_id(folder);
+        if (!found)
+            return found.error();
+        if (*found != *id)
+            return missing();
     }
     BMC_TRY(check_removable(folder));
-    done.origin_was_alive = origin_holds(folder);
+    done.origin = find_origin(folder);
 
     /* From here on it is no instance any more, even if we are killed. */
     const std::string retired = detaching_folder(root->path(), instance);
@@ -51,6 +64,15 @@ Result<Detached> detach(const std::string &instance, const Features &features,
         return Error{"rename the folder", folder, errno, {}, {}};
     BMC_TRY(remove_instance(retired));
     return done;
+}
+
+Error detached_by_another(const std::string &instance)
+{
+    return {"find the instance",
+            fmt::format("'{}'", instance),
+            0,
+            "somebody else has detached it meanwhile",
+            {}};
 }
 
 } // namespace bmc

@@ -54,8 +54,30 @@ Status Features::bpffs() const
     return Done{};
 }
 
-Status Features::privilege() const
+Status Features::privilege(Work work) const
 {
+    struct Need {
+        const char *operation;
+        uint64_t bpf; ///< or CAP_SYS_ADMIN
+        uint64_t other;
+        const char *names;
+    };
+    const auto need = [work]() -> Need {
+        constexpr uint64_t bpf = capability(CAP_BPF);
+        constexpr uint64_t net_admin = capability(CAP_NET_ADMIN);
+
+        switch (work) {
+        case Work::read:
+            return {"open the instance", bpf, 0, "CAP_BPF"};
+        case Work::detach:
+            return {"detach programs", bpf, net_admin, "CAP_BPF and CAP_NET_ADMIN"};
+        case Work::attach:
+            break;
+        }
+        return {"load BPF programs", bpf | capability(CAP_PERFMON), net_admin,
+                "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"};
+    }();
+
     std::ifstream file(paths_.process_status);
     std::string word;
     uint64_t effective = 0;
@@ -66,16 +88,12 @@ Status Features::privilege() const
             break;
         }
     }
-    const uint64_t bpf = capability(CAP_BPF) | capability(CAP_PERFMON);
-    const bool may_load = (effective & bpf) == bpf || (effective & capability(CAP_SYS_ADMIN)) != 0;
-    const bool may_attach = (effective & capability(CAP_NET_ADMIN)) != 0;
+    const bool bpf =
+        (effective & need.bpf) == need.bpf || (effective & capability(CAP_SYS_ADMIN)) != 0;
 
-    if (!may_load || !may_attach)
-        return Error{"load BPF programs",
-                     "",
-                     EPERM,
-                     "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN",
-                     {}};
+    if (!bpf || (effective & need.other) != need.other)
+        return Error{
+            need.operation, "", EPERM, fmt::format("run as root, or with {}", need.names), {}};
     return Done{};
 }
 

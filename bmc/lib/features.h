@@ -10,6 +10,11 @@
 namespace bmc
 {
 
+/// What a command does, by the capabilities that it takes: to open pins (read)
+/// CAP_BPF, to take programs off interfaces (detach) CAP_NET_ADMIN too, to load
+/// them (attach) CAP_PERFMON as well.
+enum class Work { attach, detach, read };
+
 /// What kernel and process offer. Each probe runs when it is first asked for;
 /// the paths can be replaced by a test.
 class Features
@@ -30,11 +35,11 @@ class Features
     /// A BPF file system is mounted where pins go.
     Status bpffs() const;
 
-    /// The process may load and attach: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,
-    /// or CAP_SYS_ADMIN with CAP_NET_ADMIN.
-    Status privilege() const;
+    /// The process has the capabilities for this work; CAP_SYS_ADMIN stands for
+    /// CAP_BPF and CAP_PERFMON.
+    Status privilege(Work work) const;
 
-    /// The kernel knows TCX links (6.6 and later); needs privilege().
+    /// The kernel knows TCX links (6.6 and later); needs privilege(attach).
     bool tcx() const;
 
   private:

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <optional>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -175,8 +176,24 @@ Result<std::vector<std::string>> list_instances(const std::string &root)
         return std::vector<std::string>();
     if (!names)
         return names.error();
-    std::erase_if(*names, [](const std::string &name) { return !check_instance_name(name); });
+    std::erase_if(*names, [&root](const std::string &name) {
+        return !check_instance_name(name) || !is_instance(instance_folder(root, name));
+    });
     return names;
+}
+
+bool is_instance(const std::string &folder)
+{
+    return exists(folder + "/" + pin_record);
+}
+
+Result<uint64_t> instance_id(const std::string &folder)
+{
+    struct stat info = {};
+
+    if (stat(folder.c_str(), &info) != 0)
+        return Error{"examine the folder", folder, errno, {}, {}};
+    return uint64_t{info.st_ino};
 }
 
 bool origin_holds(const std::string &folder)
@@ -253,7 +270,10 @@ std::string describe(const Leftover &leftover)
 {
     if (!leftover.removed)
         return leftover.removed.error().line();
-    return fmt::format("removed what an interrupted bmc had left of '{}'", leftover.instance);
+    return fmt::format("removed what an interrupted bmc had left of '{}'{}", leftover.instance,
+                       leftover.origin_was_alive
+                           ? "; its memcached-sr goes on without the cache: restart it"
+                           : "");
 }
 
 Result<std::vector<Leftover>> remove_leftovers(const PinRoot &root)
@@ -269,8 +289,10 @@ Result<std::vector<Leftover>> remove_leftovers(const PinRoot &root)
             (name.substr(plus) != attaching_suffix && name.substr(plus) != detaching_suffix))
             continue;
         std::string folder = root.path() + "/" + name;
+        const bool origin_was_alive = origin_holds(folder);
         Status removed = remove_instance(folder);
-        found.push_back({name.substr(0, plus), std::move(folder), std::move(removed)});
+        found.push_back(
+            {name.substr(0, plus), std::move(folder), origin_was_alive, std::move(removed)});
     }
     return found;
 }

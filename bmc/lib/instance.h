@@ -27,7 +27,16 @@ std::string attaching_folder(const std::string &root, std::string_view name);
 std::string detaching_folder(const std::string &root, std::string_view name);
 
 /// Names of the instances that are attached; none if the root is not there.
+/// Folders that attach did not make are none.
 Result<std::vector<std::string>> list_instances(const std::string &root);
+
+/// Whether attach made what is in the folder, be it another version's.
+bool is_instance(const std::string &folder);
+
+/// A number that tells an instance from those of its name before and after it:
+/// the inode of its folder. (bpffs counts inodes up; one comes again after 2^32.)
+/// Code ENOENT if there is no such folder.
+Result<uint64_t> instance_id(const std::string &folder);
 
 /// Whether an origin holds the instance (an exclusive lock on its folder).
 bool origin_holds(const std::string &folder);
@@ -50,6 +59,7 @@ Status remove_instance(const std::string &folder);
 struct Leftover {
     std::string instance;
     std::string folder;
+    bool origin_was_alive; ///< it goes on without the cache
     Status removed;
 };
 

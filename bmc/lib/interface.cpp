@@ -65,6 +65,31 @@ bool takes_partial_checksums(int socket, const std::string &name)
                      std::string_view(info.driver)) != paravirtual_drivers.end();
 }
 
+using AddressList = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+
+/// The addresses of all interfaces of the current network namespace.
+Result<AddressList> list_addresses()
+{
+    ifaddrs *list = nullptr;
+
+    if (getifaddrs(&list) != 0)
+        return Error{"list the addresses of the interfaces", "", errno, {}, {}};
+    return AddressList(list, freeifaddrs);
+}
+
+/// Of an address of another family, only the family.
+Address address_of(const sockaddr &from)
+{
+    Address address;
+
+    address.family = from.sa_family;
+    if (address.family == AF_INET)
+        address.v4 = reinterpret_cast<const sockaddr_in &>(from).sin_addr;
+    else if (address.family == AF_INET6)
+        address.v6 = reinterpret_cast<const sockaddr_in6 &>(from).sin6_addr;
+    return address;
+}
+
 } // namespace
 
 Result<Interface> find_interface(const std::string &name)
@@ -104,41 +129,55 @@ Result<Interface> find_interface(const std::string &name)
 
 Result<std::vector<Address>> interface_addresses(const std::vector<std::string> &names)
 {
-    ifaddrs *list = nullptr;
-
-    if (getifaddrs(&list) != 0)
-        return Error{
-            "list the addresses of the interfaces", "", errno, "name them with --address", {}};
-    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+    const auto list = list_addresses();
+    if (!list)
+        return list.error();
     std::vector<Address> found;
 
-    for (const ifaddrs *entry = list; entry != nullptr; entry = entry->ifa_next) {
+    for (const ifaddrs *entry = list->get(); entry != nullptr; entry = entry->ifa_next) {
         if (entry->ifa_addr == nullptr ||
             std::find(names.begin(), names.end(), entry->ifa_name) == names.end())
             continue;
 
-        Address address;
-        address.family = entry->ifa_addr->sa_family;
-        if (address.family == AF_INET)
-            address.v4 = reinterpret_cast<const sockaddr_in *>(entry->ifa_addr)->sin_addr;
-        else if (address.family == AF_INET6)
-            address.v6 = reinterpret_cast<const sockaddr_in6 *>(entry->ifa_addr)->sin6_addr;
+        const Address address = address_of(*entry->ifa_addr);
         if (is_unicast(address) && std::find(found.begin(), found.end(), address) == found.end())
             found.push_back(address);
     }
     return found;
 }
 
+Result<bool> is_local(const Address &address)
+{
+    const auto list = list_addresses();
+    if (!list)
+        return list.error();
+
+    for (const ifaddrs *entry = list->get(); entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr)
+            continue;
+        const Address own = address_of(*entry->ifa_addr);
+        if (own == address)
+            return true;
+        /* The kernel takes all of 127.0.0.0/8 for its own, and any other such subnet. */
+        if (own.family == AF_INET && address.family == AF_INET && entry->ifa_netmask != nullptr &&
+            (entry->ifa_flags & IFF_LOOPBACK) != 0) {
+            const uint32_t mask =
+                reinterpret_cast<const sockaddr_in *>(entry->ifa_netmask)->sin_addr.s_addr;
+            if (((own.v4.s_addr ^ address.v4.s_addr) & mask) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 Result<std::vector<uint32_t>> broadcast_addresses()
 {
-    ifaddrs *list = nullptr;
-
-    if (getifaddrs(&list) != 0)
-        return Error{"list the broadcast addresses", "", errno, "", {}};
-    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+    const auto list = list_addresses();
+    if (!list)
+        return list.error();
     std::vector<uint32_t> found;
 
-    for (const ifaddrs *entry = list; entry != nullptr; entry = entry->ifa_next) {
+    for (const ifaddrs *entry = list->get(); entry != nullptr; entry = entry->ifa_next) {
         if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr ||
             entry->ifa_addr->sa_family != AF_INET)
             continue;

@@ -42,6 +42,11 @@ Result<Interface> find_interface(const std::string &name);
 /// each once.
 Result<std::vector<Address>> interface_addresses(const std::vector<std::string> &names);
 
+/// Whether packets to this address are for this host: an interface of the
+/// current network namespace has it, whichever that is, or a loopback interface
+/// has its whole subnet.
+Result<bool> is_local(const Address &address);
+
 /// The broadcast addresses of the host's IPv4 subnets, in network byte order.
 Result<std::vector<uint32_t>> broadcast_addresses();
 

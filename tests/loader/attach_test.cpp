@@ -7,6 +7,7 @@
 #include <set>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,12 +22,14 @@
 #include "tests/harness/wait.h"
 #include "tests/loader/fixture.h"
 #include "tests/loader/kernel_state.h"
+#include "tests/loader/stand_in_origin.h"
 
 namespace bmc::test
 {
 namespace
 {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -135,7 +138,7 @@ TEST_F(Attach, Row29DetachLeavesNothing)
 
             const auto detached = detach_in(server(), wanted);
             ASSERT_TRUE(detached) << detached.error().line();
-            EXPECT_FALSE(detached->origin_was_alive);
+            EXPECT_FALSE(detached->origin);
             EXPECT_THAT(detached->notes, IsEmpty());
             expect_untouched(server(), Lab::interface);
             EXPECT_FALSE(exists(wanted.pin_root));
@@ -194,11 +197,30 @@ TEST_F(Attach, ServesAllAddressesOfTheInterfacesUnlessTold)
     ASSERT_TRUE(detach_in(server(), options()));
 
     AttachOptions wanted = options();
-    wanted.addresses = {*parse_address("192.0.2.7")};
+    wanted.addresses = {*parse_address(Lab::server4)};
     const auto one = attach_in(server(), wanted);
     ASSERT_TRUE(one);
-    EXPECT_EQ(one->addresses.size(), 1U);
+    EXPECT_EQ(one->addresses, wanted.addresses);
     ASSERT_TRUE(detach_in(server(), wanted));
+}
+
+/* Requests may come in for an address of another interface: of a VLAN device,
+   an anycast address on loopback. */
+TEST_F(Attach, ServesAddressesOfOtherInterfaces)
+{
+    const ExtraInterface extra(server(), "extra0");
+    run_checked({"ip", "address", "add", "198.51.100.7/32", "dev", "lo"}, &server());
+    run_checked({"ip", "address", "add", "fd99::7/128", "dev", "lo", "nodad"}, &server());
+    AttachOptions wanted = options();
+    wanted.addresses = {*parse_address("192.0.2.1"), *parse_address("198.51.100.7"),
+                        *parse_address("fd99::7"), *parse_address("127.0.0.9")};
+    const auto attached = attach_in(server(), wanted);
+
+    ASSERT_TRUE(attached) << attached.error().line();
+    EXPECT_EQ(attached->addresses, wanted.addresses);
+    ASSERT_TRUE(detach_in(server(), wanted));
+    run_checked({"ip", "address", "del", "198.51.100.7/32", "dev", "lo"}, &server());
+    run_checked({"ip", "address", "del", "fd99::7/128", "dev", "lo"}, &server());
 }
 
 TEST_F(Attach, SaysWhichModeItGot)
@@ -341,11 +363,67 @@ TEST_F(Attach, DetachTellsThatAnOriginWasAlive)
 
     const auto detached = detach_in(server(), options());
     ASSERT_TRUE(detached);
-    EXPECT_TRUE(detached->origin_was_alive);
+    EXPECT_TRUE(detached->origin);
 
     /* The old origin's lock is on a folder that is gone: the new one is free. */
-    ASSERT_TRUE(attach_in(server(), options()));
+    const auto attached = attach_in(server(), options());
+    ASSERT_TRUE(attached);
+    EXPECT_THAT(attached->notes,
+                testing::ElementsAre(
+                    AllOf(HasSubstr(fmt::format("pid {} ", getpid())), HasSubstr("restart it"))));
     EXPECT_FALSE(origin_holds(folder(options())));
+    ASSERT_TRUE(detach_in(server(), options()));
+
+    AttachOptions other = options();
+    other.instance = "other";
+    const auto unconcerned = attach_in(server(), other);
+    ASSERT_TRUE(unconcerned);
+    EXPECT_THAT(unconcerned->notes, IsEmpty());
+    ASSERT_TRUE(detach_in(server(), other));
+}
+
+TEST_F(Attach, RefusesAnInstanceThatAnOriginHolds)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    const StandInOrigin origin(folder(options()));
+    const auto again = attach_in(server(), options());
+
+    ASSERT_FALSE(again);
+    EXPECT_THAT(again.error().line(),
+                AllOf(HasSubstr("attached already"), HasSubstr("bmc detach --instance t"),
+                      HasSubstr(fmt::format("memcached-sr with pid {} ", origin.pid()))));
+    expect_attached(server(), options());
+    EXPECT_TRUE(origin_holds(folder(options())));
+
+    const auto detached = detach_in(server(), options());
+    ASSERT_TRUE(detached && detached->origin);
+    EXPECT_EQ(detached->origin->pid, static_cast<uint32_t>(origin.pid()));
+}
+
+/* Folders that somebody else made are no instances, and are left alone. */
+TEST_F(Attach, ForeignFolderIsNoInstance)
+{
+    AttachOptions foreign = options();
+    foreign.instance = "foreign";
+    ASSERT_TRUE(attach_in(server(), options()));
+    ASSERT_EQ(mkdir(folder(foreign).c_str(), 0700), 0);
+    const Fd program = load_xdp_pass();
+    const std::string inside = folder(foreign) + "/program";
+    for (const bool empty : {true, false}) {
+        if (!empty) {
+            ASSERT_EQ(bpf_obj_pin(program.get(), inside.c_str()), 0);
+        }
+        const auto names = list_instances(pin_root_);
+        ASSERT_TRUE(names);
+        EXPECT_THAT(*names, testing::ElementsAre("t"));
+        EXPECT_THAT(detach_in(server(), foreign).error().line(), HasSubstr("attached: t"));
+        EXPECT_THAT(attach_in(server(), foreign).error().line(),
+                    HasSubstr(folder(foreign) + " is there, and bmc did not make it"));
+        EXPECT_TRUE(exists(folder(foreign)));
+    }
+    EXPECT_TRUE(exists(inside));
+    EXPECT_EQ(unlink(inside.c_str()), 0);
+    EXPECT_EQ(rmdir(folder(foreign).c_str()), 0);
     ASSERT_TRUE(detach_in(server(), options()));
 }
 
@@ -363,12 +441,13 @@ TEST_F(Attach, FoldersThatOthersCouldWriteToAreNotTrusted)
 TEST_F(Attach, CommandDoesTheSame)
 {
     const std::string name = lab().name() + "-cmd";
-    const test::Result attached = run_bmc({"attach", "--interface", Lab::interface, "--instance",
-                                           name, "--memory", "1M", "--port", "11311", "11312"},
-                                          &server());
+    const test::Result attached =
+        run_bmc({"attach", "--interface", Lab::interface, "--instance", name, "--memory", "1M",
+                 "--port", "11311", "11312", "11311"},
+                &server());
     ASSERT_EQ(attached.status, 0) << attached.err;
     EXPECT_EQ(attached.err, "");
-    EXPECT_THAT(attached.out, HasSubstr("11311, 11312"));
+    EXPECT_THAT(attached.out, HasSubstr("UDP port 11311, 11312 on"));
     EXPECT_THAT(attached.out, HasSubstr("XDP native"));
     EXPECT_THAT(attached.out, HasSubstr(Lab::server6));
     EXPECT_NE(xdp_program(server(), Lab::interface), 0U);

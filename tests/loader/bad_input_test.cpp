@@ -78,6 +78,8 @@ TEST_F(BadInput, Arguments)
         {{"--address", "300.1.1.1"}, "'300.1.1.1'"},
         {{"--address", "fd00::g"}, "'fd00::g'"},
         {{"--address", "ff02::1"}, "unicast"},
+        {{"--address", Lab::server4, "10.77.0.99"}, "address 10.77.0.99: no interface"},
+        {{"--address", Lab::client6}, "no interface of this network namespace has it"},
         {{"--address", "0.0.0.0"}, "unicast"},
         {{"--address", "server"}, "'server'"},
         {{"--instance", "a.b"}, "instance name 'a.b'"},
@@ -120,7 +122,8 @@ TEST_F(BadInput, Arguments)
 TEST_F(BadInput, Commands)
 {
     expect_refused(run_bmc({}, &server()), "--help");
-    expect_refused(run_bmc({"attack"}, &server()), "--help");
+    expect_refused(run_bmc({"attack"}, &server()), "there is no command 'attack'");
+    expect_refused(run_bmc({"--attack"}, &server()), "there is no option '--attack'");
     expect_refused(run_bmc({"attach"}, &server()), "--interface");
     expect_refused(run_bmc({"detach", "--instance", instance()}, &server()), "attached: ");
     expect_refused(run_bmc({"detach", "--instance", "../x"}, &server()), "instance name");
@@ -150,13 +153,16 @@ TEST_F(BadInput, NoPrivilege)
     std::filesystem::permissions(folder, std::filesystem::perms(0755));
     std::filesystem::permissions(program, std::filesystem::perms(0755));
 
-    for (const std::vector<std::string> &command : {attach_with({}),
-                                                    {"stats", "--instance", instance()},
-                                                    {"detach", "--instance", instance()}}) {
+    const std::pair<std::vector<std::string>, const char *> rows[] = {
+        {attach_with({}), "with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"},
+        {{"detach", "--instance", instance()}, "with CAP_BPF and CAP_NET_ADMIN"},
+        {{"stats", "--instance", instance()}, "with CAP_BPF\n"},
+    };
+    for (const auto &[command, part] : rows) {
         std::vector<std::string> arguments = {"setpriv",        "--reuid=65534",   "--regid=65534",
                                               "--clear-groups", "--inh-caps=-all", program};
         arguments.insert(arguments.end(), command.begin(), command.end());
-        expect_refused(run(arguments, &server()), "CAP_BPF");
+        expect_refused(run(arguments, &server()), part);
     }
     std::filesystem::remove_all(folder);
 
@@ -165,6 +171,34 @@ TEST_F(BadInput, NoPrivilege)
     const auto attach = attach_with({});
     arguments.insert(arguments.end(), attach.begin(), attach.end());
     expect_refused(run(arguments, &server()), "CAP_NET_ADMIN");
+}
+
+/* What the messages ask for is enough. */
+TEST_F(BadInput, LeastPrivilegeWorks)
+{
+    const auto with = [this](const std::string &capabilities, std::vector<std::string> command) {
+        std::vector<std::string> arguments = {"setpriv", "--bounding-set=-all," + capabilities,
+                                              program_path("bmc")};
+        arguments.insert(arguments.end(), command.begin(), command.end());
+        const test::Result result = run(arguments, &server());
+        EXPECT_EQ(result.status, 0) << command.front() << ": " << result.err;
+    };
+
+    with("+bpf,+perfmon,+net_admin", attach_with({}));
+    with("+bpf", {"stats", "--instance", instance()});
+    with("+bpf,+net_admin", {"detach", "--instance", instance()});
+}
+
+TEST_F(BadInput, LostReportIsAnError)
+{
+    ASSERT_EQ(run_bmc(attach_with({}), &server()).status, 0);
+    const test::Result lost = run({"sh", "-c", "exec \"$0\" \"$@\" >/dev/full", program_path("bmc"),
+                                   "stats", "--instance", instance()});
+
+    EXPECT_EQ(lost.status, 1);
+    EXPECT_THAT(lost.err, AllOf(StartsWith("bmc: "), HasSubstr("standard output")));
+    EXPECT_EQ(std::count(lost.err.begin(), lost.err.end(), '\n'), 1) << lost.err;
+    EXPECT_EQ(run_bmc({"detach", "--instance", instance()}).status, 0);
 }
 
 TEST_F(BadInput, NoTypeInformation)
@@ -196,6 +230,7 @@ TEST_F(BadInput, HelpAndVersionAreNoErrors)
     for (const std::vector<std::string> &arguments : {std::vector<std::string>{"--help"},
                                                       {"attach", "--help"},
                                                       {"detach", "--help"},
+                                                      {"run", "--help"},
                                                       {"stats", "--help"},
                                                       {"version"}}) {
         const test::Result result = run_bmc(arguments);

@@ -14,7 +14,9 @@ namespace bmc
 namespace
 {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class FeaturesTest : public testing::Test
 {
@@ -60,24 +62,51 @@ TEST_F(FeaturesTest, MissingBpfFileSystemComesWithTheCommandToMountIt)
     }
 }
 
-TEST_F(FeaturesTest, PrivilegeIsBpfPerfmonAndNetAdmin)
+TEST_F(FeaturesTest, PrivilegeIsWhatTheWorkTakes)
 {
-    EXPECT_TRUE(with_capabilities("000001ffffffffff").privilege());
-    EXPECT_TRUE(with_capabilities("000000c000001000").privilege()); /* exactly the three */
-    EXPECT_TRUE(with_capabilities("0000000000201000").privilege()); /* SYS_ADMIN, NET_ADMIN */
+    const struct {
+        const char *mask;
+        bool attach;
+        bool detach;
+        bool read;
+    } rows[] = {
+        {"000001ffffffffff", true, true, true},
+        {"000000c000001000", true, true, true},    /* BPF, PERFMON, NET_ADMIN */
+        {"0000000000201000", true, true, true},    /* SYS_ADMIN, NET_ADMIN */
+        {"0000008000001000", false, true, true},   /* BPF, NET_ADMIN */
+        {"000000c000000000", false, false, true},  /* BPF, PERFMON */
+        {"0000008000000000", false, false, true},  /* BPF */
+        {"0000000000200000", false, false, true},  /* SYS_ADMIN */
+        {"0000004000001000", false, false, false}, /* PERFMON, NET_ADMIN */
+        {"0000000000000000", false, false, false},
+    };
 
-    EXPECT_FALSE(with_capabilities("0000000000000000").privilege());
-    EXPECT_FALSE(with_capabilities("000000c000000000").privilege()); /* no NET_ADMIN */
-    EXPECT_FALSE(with_capabilities("0000008000001000").privilege()); /* no PERFMON */
-    EXPECT_FALSE(with_capabilities("0000004000001000").privilege()); /* no BPF */
-    EXPECT_FALSE(with_capabilities("0000000000200000").privilege()); /* SYS_ADMIN only */
+    for (const auto &row : rows) {
+        const Features features = with_capabilities(row.mask);
+
+        EXPECT_EQ(static_cast<bool>(features.privilege(Work::attach)), row.attach) << row.mask;
+        EXPECT_EQ(static_cast<bool>(features.privilege(Work::detach)), row.detach) << row.mask;
+        EXPECT_EQ(static_cast<bool>(features.privilege(Work::read)), row.read) << row.mask;
+    }
+}
+
+TEST_F(FeaturesTest, MissingPrivilegeIsNamedForTheWork)
+{
+    const Features none = with_capabilities("0");
+
+    EXPECT_THAT(none.privilege(Work::attach).error().line(),
+                AllOf(HasSubstr("load BPF programs"), HasSubstr("CAP_PERFMON")));
+    EXPECT_THAT(none.privilege(Work::detach).error().line(),
+                AllOf(HasSubstr("CAP_NET_ADMIN"), Not(HasSubstr("load"))));
+    EXPECT_THAT(none.privilege(Work::read).error().line(),
+                AllOf(HasSubstr("CAP_BPF"), Not(HasSubstr("load"))));
 }
 
 TEST_F(FeaturesTest, UnreadablePrivilegeIsNone)
 {
     const Features features({.btf = {}, .bpffs = {}, .process_status = file()});
 
-    EXPECT_FALSE(features.privilege());
+    EXPECT_FALSE(features.privilege(Work::read));
 }
 
 } // namespace

@@ -15,10 +15,12 @@
 
 #include "bmc/lib/features.h"
 #include "bmc/lib/instance.h"
+#include "bmc/lib/stats.h"
 #include "tests/harness/paths.h"
 #include "tests/harness/wait.h"
 #include "tests/loader/fixture.h"
 #include "tests/loader/kernel_state.h"
+#include "tests/loader/stand_in_origin.h"
 
 namespace bmc::test
 {
@@ -154,6 +156,27 @@ TEST_P(Interrupted, KilledDetachIsFinished)
     }
 }
 
+/* The origin of an instance whose detach was killed does not hold the name. */
+TEST_P(Interrupted, KilledDetachUnderALivingOrigin)
+{
+    ASSERT_TRUE(attach_in(server(), wanted()));
+    const StandInOrigin origin(folder(wanted()));
+    const std::string rest = detaching_folder(pin_root_, wanted().instance);
+    ASSERT_EQ(std::rename(folder(wanted()).c_str(), rest.c_str()), 0);
+    ASSERT_TRUE(origin_holds(rest));
+
+    const auto attached = attach_in(server(), wanted());
+    ASSERT_TRUE(attached) << attached.error().line();
+    EXPECT_THAT(attached->notes,
+                ElementsAre(HasSubstr("goes on without the cache"),
+                            HasSubstr(fmt::format("with pid {} is the origin", origin.pid()))));
+    EXPECT_FALSE(origin_holds(folder(wanted())));
+    const auto stats = read_stats(wanted().instance, wanted().pin_root);
+    ASSERT_TRUE(stats) << stats.error().line();
+    EXPECT_FALSE(stats->origin_alive);
+    ASSERT_TRUE(detach_in(server(), wanted()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Tc, Interrupted, testing::Values(TcChoice::tcx, TcChoice::clsact),
                          [](const auto &instance) {
                              return instance.param == TcChoice::tcx ? "Tcx" : "Clsact";
@@ -214,11 +237,12 @@ class EndSignal : public LoaderTest
 /* Row 29: SIGTERM, SIGINT and SIGHUP end the command, with nothing attached. */
 TEST_F(EndSignal, Row29EndsAnAttachThatWaits)
 {
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    for (const auto &[command, signal] : {std::pair{"attach", SIGTERM}, std::pair{"attach", SIGINT},
+                                          std::pair{"attach", SIGHUP}, std::pair{"run", SIGTERM}}) {
         const std::string name = lab().name() + "-signal";
         const auto lock = PinRoot::lock(BMC_PIN_ROOT, PinRoot::Missing::create);
         ASSERT_TRUE(lock) << lock.error().line();
-        Process attach({program_path("bmc"), "attach", "--interface", Lab::interface, "--instance",
+        Process attach({program_path("bmc"), command, "--interface", Lab::interface, "--instance",
                         name, "--memory", "1M"},
                        &server());
         wait_until("bmc waits for the lock", [&] { return waits_for_lock(attach.pid()); });

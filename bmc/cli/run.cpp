@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cerrno>
+#include <memory>
+#include <poll.h>
+
+#include <fmt/format.h>
+
+#include "bmc/cli/attach.h"
+#include "bmc/cli/commands.h"
+#include "bmc/cli/detach.h"
+#include "bmc/cli/end_signals.h"
+#include "bmc/lib/instance.h"
+#include "bmc/lib/origin.h"
+
+namespace bmc::cli
+{
+
+namespace
+{
+
+struct Arguments {
+    AttachArguments attach;
+    bool keep = false;
+};
+
+/// How long a new origin, or a detach by somebody else, may go unnoticed.
+constexpr timespec tick = {.tv_sec = 1, .tv_nsec = 0};
+
+void report_changes(OriginWatch &watch)
+{
+    for (;;) {
+        switch (check(watch.look())) {
+        case OriginWatch::Change::none:
+            return;
+        case OriginWatch::Change::started:
+            say(fmt::format("origin with pid {} started{}", watch.origin().pid,
+                            watch.origin().process
+                                ? ""
+                                : "; it is in another pid namespace, so its lock is looked at "
+                                  "once a second"));
+            break;
+        case OriginWatch::Change::ended:
+            say(fmt::format("origin with pid {} ended", watch.origin().pid));
+            break;
+        }
+    }
+}
+
+/// Says what happens until a signal comes; fails if the instance goes.
+void watch(const std::string &instance, const Attached &attached, EndSignals &signals)
+{
+    OriginWatch watch = check(OriginWatch::open(attached.folder));
+    const sigset_t waiting = signals.hold();
+
+    while (!signals.seen()) {
+        const auto id = instance_id(attached.folder);
+        if (!id && id.error().code != ENOENT)
+            fail(id.error());
+        if (!id || *id != attached.id)
+            fail(detached_by_another(instance));
+        report_changes(watch);
+
+        pollfd wakeup = {watch.wakeup(), POLLIN, 0};
+        if (ppoll(&wakeup, 1, &tick, &waiting) < 0 && errno != EINTR)
+            fail(Error{"wait for events", "", errno, {}, {}});
+    }
+}
+
+void run(const Arguments &arguments)
+{
+    const std::string &instance = arguments.attach.instance;
+    EndSignals signals;
+    const Attached attached = attach_and_report(arguments.attach, signals);
+
+    watch(instance, attached, signals);
+    if (arguments.keep)
+        say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
+                        instance));
+    else
+        report(check(detach(instance, Features(), BMC_PIN_ROOT, attached.id)), instance);
+}
+
+} // namespace
+
+void add_run(CLI::App &app)
+{
+    const auto arguments = std::make_shared<Arguments>();
+    CLI::App *const command = app.add_subcommand(
+        "run", "Attach, say when origins come and go, detach on SIGTERM, SIGINT or SIGHUP");
+
+    command->footer("Examples:\n"
+                    "  bmc run --interface eth0\n"
+                    "  bmc run --interface eth0 --instance web --keep");
+    add_attach_options(*command, arguments->attach);
+    command->add_flag("--keep", arguments->keep, "Leave the cache attached at the end");
+    command->callback([arguments] { run(*arguments); });
+}
+
+} // namespace bmc::cli

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// `bmc run`: attach, watch, detach.
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "bmc/abi/layout.h"
+#include "bmc/lib/instance.h"
+#include "bmc/lib/origin.h"
+#include "bmc/lib/pins.h"
+#include "tests/harness/cache.h"
+#include "tests/harness/origin.h"
+#include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
+#include "tests/loader/fixture.h"
+#include "tests/loader/kernel_state.h"
+#include "tests/loader/stand_in_origin.h"
+
+namespace bmc::test
+{
+namespace
+{
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class Run : public LoaderTest
+{
+  protected:
+    std::string instance() const { return lab().name() + "-run"; }
+    std::string pins() const { return instance_folder(BMC_PIN_ROOT, instance()); }
+
+    std::vector<std::string> arguments(const std::string &command,
+                                       const std::vector<std::string> &more = {}) const
+    {
+        std::vector<std::string> all = {program_path("bmc"), command, "--interface", Lab::interface,
+                                        "--memory",          "1M",    "--instance",  instance()};
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    }
+
+    /// Starts `bmc run` and waits until it has attached.
+    Process start(const std::vector<std::string> &more = {}) const
+    {
+        Process run(arguments("run", more), &server());
+
+        wait_for(run, "start the origin with");
+        return run;
+    }
+
+    /// Waits until the process has printed this.
+    static void wait_for(Process &process, const std::string &text)
+    {
+        wait_until("bmc run says \"" + text + "\"", [&] {
+            return process.out().find(text) != std::string::npos || !process.running();
+        });
+        EXPECT_THAT(process.out(), HasSubstr(text)) << process.err();
+    }
+
+    /// Whether a process has a pidfd of another.
+    static bool watches(pid_t watcher, pid_t watched)
+    {
+        std::error_code code;
+        const auto folder = fmt::format("/proc/{}/fdinfo", watcher);
+
+        for (const auto &entry : std::filesystem::directory_iterator(folder, code)) {
+            std::ifstream file(entry.path());
+            for (std::string line; std::getline(file, line);)
+                if (line == fmt::format("Pid:\t{}", watched))
+                    return true;
+        }
+        return false;
+    }
+
+    void expect_working() const
+    {
+        ASSERT_TRUE(exists(pins()));
+        EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(pins() + "/rx_filter"));
+        EXPECT_THAT(tcx_programs(server(), Lab::interface),
+                    testing::ElementsAre(program_id(pins() + "/tx_filter")));
+    }
+
+    void expect_gone() const
+    {
+        EXPECT_FALSE(exists(pins()));
+        expect_untouched(server(), Lab::interface);
+    }
+
+    void detach() const
+    {
+        const test::Result result = run_bmc({"detach", "--instance", instance()});
+
+        EXPECT_EQ(result.status, 0) << result.err;
+        expect_gone();
+    }
+};
+
+TEST_F(Run, SignalDetaches)
+{
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        Process run = start();
+        expect_working();
+        run.signal(signal);
+
+        EXPECT_EQ(run.wait(), 0);
+        EXPECT_EQ(run.err(), "");
+        EXPECT_THAT(run.out(), EndsWith(fmt::format("detached '{}'\n", instance())));
+        expect_gone();
+    }
+}
+
+TEST_F(Run, PrintsWhatAttachPrints)
+{
+    const test::Result attached = bmc::test::run(arguments("attach"), &server());
+    detach();
+    Process run = start();
+    run.signal(SIGTERM);
+
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_EQ(run.out(), attached.out + fmt::format("detached '{}'\n", instance()));
+}
+
+TEST_F(Run, KeepLeavesItAttached)
+{
+    Process run = start({"--keep"});
+    run.signal(SIGTERM);
+
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_THAT(run.out(), HasSubstr("bmc detach --instance " + instance()));
+    expect_working();
+    detach();
+}
+
+TEST_F(Run, KilledLeavesItWorking)
+{
+    Process run = start();
+    run.signal(SIGKILL);
+    run.wait();
+    expect_working();
+
+    /* What an operator meets who starts it again. */
+    const test::Result again = bmc::test::run(arguments("run"), &server());
+    EXPECT_EQ(again.status, 1);
+    EXPECT_THAT(again.err, AllOf(HasSubstr("attached already"),
+                                 HasSubstr("bmc detach --instance " + instance())));
+    expect_working();
+    detach();
+}
+
+TEST_F(Run, SecondOfTheNameIsRefused)
+{
+    Process run = start();
+    for (const char *command : {"run", "attach"}) {
+        const test::Result second = bmc::test::run(arguments(command), &server());
+
+        EXPECT_EQ(second.status, 1);
+        EXPECT_EQ(second.out, "");
+        EXPECT_EQ(std::count(second.err.begin(), second.err.end(), '\n'), 1) << second.err;
+        EXPECT_THAT(second.err, HasSubstr("attached already"));
+        expect_working();
+    }
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 0);
+    expect_gone();
+}
+
+TEST_F(Run, OriginsAreReported)
+{
+    Process run = start();
+    {
+        StandInOrigin origin(pins());
+        wait_for(run, fmt::format("origin with pid {} started\n", origin.pid()));
+
+        const test::Result second = bmc::test::run(arguments("attach"), &server());
+        EXPECT_EQ(second.status, 1);
+        EXPECT_THAT(second.err,
+                    AllOf(HasSubstr("attached already"),
+                          HasSubstr(fmt::format("memcached-sr with pid {} ", origin.pid()))));
+
+        const pid_t pid = origin.pid();
+        origin.kill();
+        wait_for(run, fmt::format("origin with pid {} ended\n", pid));
+    }
+    const StandInOrigin next(pins());
+    wait_for(run, fmt::format("origin with pid {} started\n", next.pid()));
+    run.signal(SIGTERM);
+
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_EQ(run.err(), "");
+    EXPECT_THAT(run.out(), EndsWith(fmt::format(
+                               "detached '{}'\nmemcached-sr with pid {} goes on without the cache; "
+                               "after the next attach, restart it\n",
+                               instance(), next.pid())));
+    expect_gone();
+}
+
+/* Its pid is 1 there; that pid here is somebody else. */
+TEST_F(Run, OriginOfAnotherPidNamespaceIsReported)
+{
+    Process run = start();
+    StandInOrigin origin(pins(), StandInOrigin::Pids::own_namespace);
+
+    wait_for(run, "origin with pid 1 started; it is in another pid namespace");
+    const test::Result second = bmc::test::run(arguments("attach"), &server());
+    EXPECT_THAT(second.err, HasSubstr("pid 1 (of another pid namespace)"));
+    origin.kill();
+    wait_for(run, "origin with pid 1 ended\n");
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 0);
+}
+
+TEST_F(Run, DetachBySomebodyElseEndsIt)
+{
+    Process run = start();
+    detach();
+
+    EXPECT_EQ(run.wait(), 1);
+    EXPECT_EQ(run.err(), fmt::format("bmc: cannot find the instance '{}': somebody else has "
+                                     "detached it meanwhile\n",
+                                     instance()));
+}
+
+/* Another of the same name in its place is not ours, whatever comes first: the
+   look at the folder or the signal. */
+TEST_F(Run, AnotherInstanceOfTheNameIsLeftAlone)
+{
+    for (const bool signal : {false, true}) {
+        Process run = start();
+        detach();
+        ASSERT_EQ(bmc::test::run(arguments("attach"), &server()).status, 0);
+        if (signal && run.running())
+            run.signal(SIGTERM);
+
+        EXPECT_EQ(run.wait(), 1);
+        EXPECT_THAT(run.err(), HasSubstr("somebody else has detached it"));
+        expect_working();
+        detach();
+    }
+}
+
+/* Nobody may be there to read; it does its work to the end all the same. */
+TEST_F(Run, LostOutputIsAnErrorAtTheEnd)
+{
+    std::vector<std::string> all = {"sh", "-c", "exec \"$0\" \"$@\" >/dev/full"};
+    const auto bmc = arguments("run");
+    all.insert(all.end(), bmc.begin(), bmc.end());
+    Process run(all, &server());
+    wait_until("bmc run has attached", [&] { return exists(pins()) || !run.running(); });
+    expect_working();
+    run.signal(SIGTERM);
+
+    EXPECT_EQ(run.wait(), 1);
+    EXPECT_THAT(run.err(), HasSubstr("standard output"));
+    expect_gone();
+}
+
+TEST_F(Run, ClosedPipeDoesNotEndIt)
+{
+    std::vector<std::string> all = {"sh", "-c",
+                                    "sh -c 'echo $$ >&2; exec \"$0\" \"$@\"' \"$0\" \"$@\" | "
+                                    "{ read line; exec <&-; echo closed >&2; }"};
+    const auto bmc = arguments("run");
+    all.insert(all.end(), bmc.begin(), bmc.end());
+    Process shell(all, &server());
+    wait_until("the reader has gone",
+               [&] { return shell.err().find("closed") != std::string::npos || !shell.running(); });
+    const pid_t pid = std::stoi(shell.err());
+
+    /* Of which it says something. */
+    const StandInOrigin origin(pins());
+    wait_until("bmc run watches the origin", [&] { return watches(pid, origin.pid()); });
+    expect_working();
+    ASSERT_EQ(::kill(pid, SIGTERM), 0);
+    shell.wait();
+    EXPECT_THAT(shell.err(), HasSubstr("standard output"));
+    expect_gone();
+}
+
+/* An origin that is there is told from the pid that a killed one has left. */
+TEST_F(Run, WatchSeesEveryOrigin)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    auto watch = OriginWatch::open(folder(options()));
+    ASSERT_TRUE(watch);
+    using Change = OriginWatch::Change;
+
+    EXPECT_EQ(*watch->look(), Change::none);
+    EXPECT_EQ(watch->wakeup(), -1);
+    for (int i = 0; i < 3; i++) {
+        StandInOrigin origin(folder(options()));
+        EXPECT_EQ(*watch->look(), Change::started);
+        EXPECT_EQ(watch->origin().pid, static_cast<uint32_t>(origin.pid()));
+        EXPECT_NE(watch->wakeup(), -1);
+        EXPECT_EQ(*watch->look(), Change::none);
+        origin.kill();
+        /* The third starts before the end of the second is seen. */
+        std::optional<StandInOrigin> next;
+        if (i == 1)
+            next.emplace(folder(options()));
+        EXPECT_EQ(*watch->look(), Change::ended);
+        EXPECT_EQ(*watch->look(), next ? Change::started : Change::none);
+        if (next) {
+            next->kill();
+            EXPECT_EQ(*watch->look(), Change::ended);
+        }
+        EXPECT_EQ(*watch->look(), Change::none);
+    }
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+TEST_F(Run, RealOriginIsReported)
+{
+    Process run = start();
+    std::optional<bmc::test::Origin> origin(std::in_place, server(),
+                                            bmc::test::Origin::Options{.pins = pins()});
+    wait_for(run, fmt::format("origin with pid {} started\n", origin->process().pid()));
+    const pid_t killed = origin->process().pid();
+    origin->kill();
+    wait_for(run, fmt::format("origin with pid {} ended\n", killed));
+
+    origin.emplace(server(), bmc::test::Origin::Options{.pins = pins()});
+    const pid_t stopped = origin->process().pid();
+    wait_for(run, fmt::format("origin with pid {} started\n", stopped));
+    origin->stop();
+    wait_for(run, fmt::format("origin with pid {} ended\n", stopped));
+
+    origin.emplace(server(), bmc::test::Origin::Options{.pins = pins()});
+    wait_for(run, fmt::format("origin with pid {} started\n", origin->process().pid()));
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_THAT(run.out(), HasSubstr(fmt::format("pid {} goes on without the cache",
+                                                 origin->process().pid())));
+    EXPECT_TRUE(origin->process().running());
+    expect_gone();
+}
+
+} // namespace
+} // namespace bmc::test
