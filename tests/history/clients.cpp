@@ -42,9 +42,10 @@ bool Flushes::begin(std::int32_t delay)
 
     if (now() < busy_until_)
         return false;
-    // memcached counts whole seconds.
+    // memcached counts whole seconds: after this time it is in force, and new
+    // items are stored again.
     if (delay > 0)
-        busy_until_ = now() + (delay + 2) * Time{1'000'000'000};
+        busy_until_ = now() + (delay + 1) * Time{1'000'000'000};
     return true;
 }
 
@@ -141,6 +142,8 @@ Command Writer::draw(std::size_t key, State &state)
     } else if (per_mille(mix_.flushes)) {
         c.verb = Verb::flush;
         c.exptime = random_() % 4 == 0 ? static_cast<std::int32_t>(1 + random_() % 2) : 0;
+        if (mix_.strict_flushes)
+            c.exptime = 1;
     } else if (keys_.is_counter(key)) {
         draw_counter_write(c, state);
     } else {
@@ -251,7 +254,8 @@ void Writer::record(const Protocol &protocol, std::size_t key, const Command &co
         record_arithmetic(key, command, when, reply);
         break;
     case Verb::flush:
-        // Nothing to log: memcached spares items of the current second.
+        if (mix_.strict_flushes && done && reply->result == Reply::Result::done)
+            log_.flushed(when);
         break;
     default:
         record_store(protocol, key, command, state, when, reply);

@@ -58,6 +58,15 @@ struct Mix {
     unsigned flushes = 1;
     unsigned exptimes = 30; ///< of the writes that can set one, those that do
     unsigned quiet = 250;   ///< of the commands that can be quiet
+    /*
+     * Only flushes that spare no item, and log them. memcached's flush_all covers
+     * what was last used before the current second, and sweeps the rest as far
+     * as it finds it soon; with a delay of one second it covers the current
+     * second too and comes into force at once. But it may spare an item whose
+     * time of last use is being moved, as the segmented LRU does with items that
+     * are read: this is for an origin without it.
+     */
+    bool strict_flushes = false;
 };
 
 struct Tally {

@@ -18,6 +18,9 @@ namespace
 constexpr State text_mark = State{1} << 63;
 constexpr unsigned client_shift = 40;
 constexpr std::size_t messages_max = 20;
+/// In messages, instead of a client's number.
+constexpr std::uint32_t restart_of_origin = 1000;
+constexpr std::uint32_t flush_all = 2000;
 constexpr Time second = 1'000'000'000;
 
 /// The write that made a text of several parts what it is. nullopt if one of
@@ -124,11 +127,35 @@ History::History(std::deque<Log> logs)
                 record.op.state = common.at(record.op.state);
             records_.push_back(record);
         }
+        flushes_.insert(flushes_.end(), log.flushes_.begin(), log.flushes_.end());
         wrong_.insert(wrong_.end(), log.wrong_.begin(), log.wrong_.end());
         log = Log(log.client_);
     }
     std::stable_sort(records_.begin(), records_.end(),
                      [](const auto &a, const auto &b) { return a.key < b.key; });
+    std::sort(flushes_.begin(), flushes_.end(),
+              [](const Interval &a, const Interval &b) { return a.start < b.start; });
+}
+
+void History::add_flushes(std::vector<Op> &ops) const
+{
+    const std::size_t size = ops.size();
+
+    for (std::size_t i = 0; i < size; i++) {
+        const Op op = ops[i];
+        if (op.kind != Op::Kind::wrote || op.state == absent)
+            continue;
+        const auto flush =
+            std::upper_bound(flushes_.begin(), flushes_.end(), op.end,
+                             [](Time time, const Interval &later) { return time < later.start; });
+        if (flush != flushes_.end())
+            ops.push_back({.kind = Op::Kind::touched,
+                           .state = op.state,
+                           .start = flush->start,
+                           .end = flush->end,
+                           .expires = flush->end,
+                           .client = flush_all});
+    }
 }
 
 std::vector<Op> History::ops_of_key(std::span<const Log::Record> records, Verdict &verdict) const
@@ -175,12 +202,13 @@ std::vector<Op> History::ops_of_key(std::span<const Log::Record> records, Verdic
         if (!is_counter(state) && kind_of(state) != Part::base && !made_a_text.contains(state))
             ops.push_back(write);
     }
+    add_flushes(ops);
     for (const Interval &restart : restarts_)
         ops.push_back({.kind = Op::Kind::wrote,
                        .state = absent,
                        .start = restart.start,
                        .end = restart.end,
-                       .client = ~0U});
+                       .client = restart_of_origin});
     return ops;
 }
 

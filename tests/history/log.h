@@ -6,8 +6,8 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +24,8 @@
  * it is all that is known of that instant. A segment that was written but is
  * in no text as the last or first part made a text that nobody saw, which is a
  * value of its own.
+ *
+ * A flush_all ends the lifetime of every value that was written before it.
  *
  * A counter that moved without anybody being told the result (a quiet incr, a
  * lost reply) may be anything from its beginning on: numbers that nobody was
@@ -65,6 +67,9 @@ class Log
                  const std::optional<std::vector<State>> &parts);
     /// A counter was moved to where nobody was told.
     void moved(std::size_t key, Interval when);
+    /// All keys were removed by a flush_all of memcached that spares none that
+    /// had been stored before. (One without a delay is not such: see Mix.)
+    void flushed(Interval when) { flushes_.push_back(when); }
     /// A reply that no right server sends.
     void wrong(std::string what) { wrong_.push_back(std::move(what)); }
 
@@ -83,6 +88,7 @@ class Log
     std::uint32_t client_;
     std::vector<Record> records_;
     std::map<std::vector<State>, State> texts_; // of several parts
+    std::vector<Interval> flushes_;
     std::vector<std::string> wrong_;
 };
 
@@ -107,12 +113,14 @@ class History
     [[nodiscard]] Verdict judge() const;
 
   private:
+    void add_flushes(std::vector<Op> &ops) const;
     [[nodiscard]] std::vector<Op> ops_of_key(std::span<const Log::Record> records,
                                              Verdict &verdict) const;
 
     std::vector<Log::Record> records_; // by key
     std::unordered_map<State, std::vector<State>> parts_;
     std::vector<Interval> restarts_;
+    std::vector<Interval> flushes_; // by their start
     std::vector<std::string> wrong_;
 };
 

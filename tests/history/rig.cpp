@@ -101,6 +101,8 @@ void Rig::start_origin()
 
     if (options_.udp_reuseport)
         arguments.insert(arguments.end(), {"-o", "udp_reuseport"});
+    if (!options_.segmented_lru)
+        arguments.insert(arguments.end(), {"-o", "no_lru_maintainer"});
     origin_.reset();
     origin_.emplace(arguments, &lab_.server());
     wait_until("memcached-sr listens", [this] {

@@ -31,6 +31,7 @@ class Rig
         unsigned item_place = 900;
         std::string memory = "1M"; ///< of the cache
         std::string memcached_megabytes = "2";
+        bool segmented_lru = true;
     };
 
     explicit Rig(Options options);

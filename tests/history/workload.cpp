@@ -89,6 +89,22 @@ std::vector<const Protocol *> protocols_of(std::uint32_t writer)
 
 } // namespace
 
+Workload race()
+{
+    return {.keys = {.hot = 8, .cold = 8, .hot_percent = 50},
+            .mix = {.reads = 300, .exptimes = 0},
+            .operations = 100'000};
+}
+
+Workload flushes()
+{
+    return {.keys = {.hot = 500, .cold = 1000, .hot_percent = 50},
+            .mix = {.reads = 900, .flushes = 10, .exptimes = 0, .strict_flushes = true},
+            .tcp_writers = 1,
+            .udp_writers = 0,
+            .operations = 500'000};
+}
+
 Outcome run(Rig &rig, const Workload &workload,
             const std::function<void(const Progress &)> &meanwhile)
 {

@@ -27,9 +27,15 @@ struct Workload {
     std::chrono::milliseconds patience = std::chrono::seconds(5);
 };
 
+/// Few keys, all hot, written and read at the same time.
+Workload race();
+/// flush_all every two seconds, and keys that are mostly read over UDP. For a
+/// rig without a segmented LRU.
+Workload flushes();
+
 /// What came of a workload.
 struct Outcome {
-    History history;
+    History history{{}};
     Tally writers;
     Tally readers;
     double seconds = 0;
@@ -40,8 +46,8 @@ struct Outcome {
 /// The operations that clients have done so far.
 using Progress = std::function<std::size_t()>;
 
-/// Runs the clients against the rig until all operations are done, and
-/// `meanwhile`, if given, has returned.
+/// Runs the clients against the rig, in which nothing is stored yet, until all operations are done,
+/// and `meanwhile`, if given, has returned.
 Outcome run(Rig &rig, const Workload &workload,
             const std::function<void(const Progress &)> &meanwhile = {});
 
