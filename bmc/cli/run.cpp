@@ -26,18 +26,19 @@ struct Arguments {
 /// How long a new origin, or a detach by somebody else, may go unnoticed.
 constexpr timespec tick = {.tv_sec = 1, .tv_nsec = 0};
 
-void report_changes(OriginWatch &watch)
+void report_changes(OriginWatch &watch, bool &explained)
 {
+    constexpr const char *unseen = "; it is not seen from here (another pid namespace?), so its "
+                                   "lock is looked at once a second";
+
     for (;;) {
         switch (check(watch.look())) {
         case OriginWatch::Change::none:
             return;
         case OriginWatch::Change::started:
             say(fmt::format("origin with pid {} started{}", watch.origin().pid,
-                            watch.origin().process
-                                ? ""
-                                : "; it is in another pid namespace, so its lock is looked at "
-                                  "once a second"));
+                            watch.wakeup() >= 0 || explained ? "" : unseen));
+            explained = explained || watch.wakeup() < 0;
             break;
         case OriginWatch::Change::ended:
             say(fmt::format("origin with pid {} ended", watch.origin().pid));
@@ -49,8 +50,11 @@ void report_changes(OriginWatch &watch)
 /// Says what happens until a signal comes; fails if the instance goes.
 void watch(const std::string &instance, const Attached &attached, EndSignals &signals)
 {
-    OriginWatch watch = check(OriginWatch::open(attached.folder));
+    auto watch = OriginWatch::open(attached.folder);
+    if (!watch)
+        fail(watch.error().code == ENOENT ? detached_by_another(instance) : watch.error());
     const sigset_t waiting = signals.hold();
+    bool explained = false;
 
     while (!signals.seen()) {
         const auto id = instance_id(attached.folder);
@@ -58,9 +62,9 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
             fail(id.error());
         if (!id || *id != attached.id)
             fail(detached_by_another(instance));
-        report_changes(watch);
+        report_changes(*watch, explained);
 
-        pollfd wakeup = {watch.wakeup(), POLLIN, 0};
+        pollfd wakeup = {watch->wakeup(), POLLIN, 0};
         if (ppoll(&wakeup, 1, &tick, &waiting) < 0 && errno != EINTR)
             fail(Error{"wait for events", "", errno, {}, {}});
     }

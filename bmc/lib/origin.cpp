@@ -149,7 +149,7 @@ std::string Origin::text() const
     if (pid == 0)
         return "a memcached-sr that starts";
     return fmt::format("memcached-sr with pid {}{}", pid,
-                       process ? "" : " (of another pid namespace)");
+                       process ? "" : " (not seen from here: another pid namespace?)");
 }
 
 std::optional<Origin> find_origin(const std::string &folder)

@@ -18,8 +18,8 @@ struct Origin {
     /// In its own pid namespace; 0 while it starts.
     uint32_t pid = 0;
     /// A pidfd, readable once the process has ended. None if no process that is
-    /// seen from here under that pid holds the instance: the origin is in
-    /// another pid namespace then.
+    /// seen from here under that pid holds the instance: the origin is in another
+    /// pid namespace then, or this process may not look at it (ptrace(2)).
     Fd process;
 
     /// "memcached-sr with pid 12", with what is special about it.
