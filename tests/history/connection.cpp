@@ -7,6 +7,7 @@
 #include <map>
 #include <poll.h>
 #include <sys/socket.h>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -109,9 +110,12 @@ bool UdpConnection::receive(std::chrono::nanoseconds limit)
                 return false;
             continue;
         }
-        // An ICMP error: nobody listens at the moment, what was sent is lost.
-        if (n < 0 && errno == ECONNREFUSED)
+        // An ICMP error: nobody listens at the moment, what was sent is lost. To
+        // send the next thing at once would take the processor from who starts.
+        if (n < 0 && errno == ECONNREFUSED) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
             return false;
+        }
         if (n < 0)
             throw system_error("receive a datagram");
         if (static_cast<std::size_t>(n) < frame_size)

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -31,6 +32,7 @@ Rig::Rig(Options options) : options_(std::move(options))
 Rig::~Rig()
 {
     origin_.reset();
+    run_.reset();
     if (!attached_)
         return;
     const Result result = bmc("detach");
@@ -38,37 +40,61 @@ Rig::~Rig()
         std::fprintf(stderr, "bmc detach: %s%s\n", result.out.c_str(), result.err.c_str());
 }
 
-Result Rig::bmc(const std::string &subcommand, const std::vector<std::string> &more) const
+std::vector<std::string> Rig::bmc_command(const std::string &subcommand,
+                                          const std::vector<std::string> &more) const
 {
     std::vector<std::string> arguments = {program_path(options_.bmc), subcommand, "--instance",
                                           instance()};
 
+    if (subcommand == "attach" || subcommand == "run")
+        arguments.insert(arguments.end(), {"--interface", Lab::interface, "--port",
+                                           std::to_string(port), "--memory", options_.memory});
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return run(arguments, &lab_.server());
+    return arguments;
 }
 
-std::vector<std::string> Rig::attach_options() const
+Result Rig::bmc(const std::string &subcommand, const std::vector<std::string> &more) const
 {
-    return {"--interface",        Lab::interface, "--port",
-            std::to_string(port), "--memory",     options_.memory};
+    return run(bmc_command(subcommand, more), &lab_.server());
 }
 
 void Rig::attach()
 {
-    const Result result = bmc("attach", attach_options());
-
-    if (result.status != 0)
+    if (options_.foreground) {
+        run_.emplace(bmc_command("run", {}), &lab_.server());
+        wait_until("bmc run has attached", [this] {
+            if (!run_->running())
+                throw Error("bmc run: " + run_->out() + run_->err());
+            return run_->out().find("start the origin with") != std::string::npos;
+        });
+    } else if (const Result result = bmc("attach"); result.status != 0) {
         throw Error(fmt::format("bmc attach: {}{}", result.out, result.err));
+    }
     attached_ = true;
 }
 
 void Rig::detach()
 {
+    Counters last = counters();
     const Result result = bmc("detach");
 
     if (result.status != 0)
         throw Error(fmt::format("bmc detach: {}{}", result.out, result.err));
     attached_ = false;
+    detached_ = std::move(last);
+}
+
+void Rig::kill_run()
+{
+    run_->signal(SIGKILL);
+    run_->wait();
+}
+
+void Rig::start_and_kill_run(std::chrono::microseconds after)
+{
+    run_.emplace(bmc_command("run", {}), &lab_.server());
+    std::this_thread::sleep_for(after);
+    kill_run();
 }
 
 Counters Rig::counters() const
@@ -77,7 +103,10 @@ Counters Rig::counters() const
 
     if (result.status != 0)
         throw Error(fmt::format("bmc stats: {}{}", result.out, result.err));
-    return nlohmann::json::parse(result.out).at("counters").get<Counters>();
+    auto all = nlohmann::json::parse(result.out).at("counters").get<Counters>();
+    for (const auto &[name, value] : detached_)
+        all[name] += value;
+    return all;
 }
 
 void Rig::start_origin()

@@ -2,6 +2,7 @@
 #ifndef BMC_TESTS_HISTORY_RIG_H
 #define BMC_TESTS_HISTORY_RIG_H
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ class Rig
         std::string memory = "1M"; ///< of the cache
         std::string memcached_megabytes = "2";
         bool segmented_lru = true;
+        /// Attach with `bmc run`, which stays, instead of `bmc attach`.
+        bool foreground = false;
     };
 
     explicit Rig(Options options);
@@ -45,10 +48,14 @@ class Rig
     /// Runs a subcommand of `bmc` on the instance, with these further arguments.
     [[nodiscard]] Result bmc(const std::string &subcommand,
                              const std::vector<std::string> &more = {}) const;
-    /// What `bmc attach` and `bmc run` need to know.
-    [[nodiscard]] std::vector<std::string> attach_options() const;
     void attach();
     void detach();
+    /// Ends `bmc run` with SIGKILL. The cache stays attached.
+    void kill_run();
+    /// Starts `bmc run` and ends it with SIGKILL when so much time has passed,
+    /// whatever it is about. Anything may be attached afterwards.
+    void start_and_kill_run(std::chrono::microseconds after);
+    /// Of all that has been attached so far.
     [[nodiscard]] Counters counters() const;
 
     /// Starts memcached-sr and waits until it listens.
@@ -60,9 +67,14 @@ class Rig
     [[nodiscard]] std::uint64_t origin_statistic(const std::string &name) const;
 
   private:
+    [[nodiscard]] std::vector<std::string> bmc_command(const std::string &subcommand,
+                                                       const std::vector<std::string> &more) const;
+
     Options options_;
     Lab lab_;
     bool attached_ = false;
+    Counters detached_; // what counters() said before the last detach()
+    std::optional<Process> run_;
     std::optional<Process> origin_;
 };
 
