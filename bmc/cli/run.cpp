@@ -9,6 +9,7 @@
 #include "bmc/cli/commands.h"
 #include "bmc/cli/detach.h"
 #include "bmc/cli/end_signals.h"
+#include "bmc/cli/service.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/origin.h"
 
@@ -76,7 +77,9 @@ void run(const Arguments &arguments)
     EndSignals signals;
     const Attached attached = attach_and_report(arguments.attach, signals);
 
+    notify_service("READY=1");
     watch(instance, attached, signals);
+    notify_service("STOPPING=1");
     if (arguments.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
                         instance));
