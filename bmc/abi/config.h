@@ -7,34 +7,24 @@
  * programs are verified, so that the verifier prunes what is not used.
  */
 
-#include "types.h"
+#include "served.h"
 
-#define BMC_MAX_PORTS     8
-#define BMC_MAX_ADDRESSES 16 /* per address family */
-#define BMC_MAX_MACS      16
-#define BMC_MAX_VLANS     16
+#define BMC_MAX_MACS  16
+#define BMC_MAX_VLANS 16
 
 struct bmc_mac {
     __u8 byte[6];
     __u8 pad[2];
 };
 
-struct bmc_addr6 {
-    __u32 word[4]; /* network byte order */
-};
-
 /* Addresses and ports are in network byte order. */
 struct bmc_config {
-    __u32 port_count;
+    struct bmc_served served;
     __u32 mac_count;
-    __u32 addr4_count;
-    __u32 addr6_count;
     __u32 vlan_count;
     __u32 broadcast4_count;
-    __u16 port[BMC_MAX_PORTS];
-    struct bmc_mac mac[BMC_MAX_MACS]; /* of the interfaces attached to */
-    __u32 addr4[BMC_MAX_ADDRESSES];   /* addresses that the origin answers */
-    struct bmc_addr6 addr6[BMC_MAX_ADDRESSES];
+    __u32 reserved;
+    struct bmc_mac mac[BMC_MAX_MACS];    /* of the interfaces attached to */
     __u32 vlan[BMC_MAX_VLANS];           /* see BMC_VLAN */
     __u32 broadcast4[BMC_MAX_ADDRESSES]; /* of our subnets: no source of a request */
     __u32 bucket_count;                  /* entries of the map `buckets` */
@@ -45,7 +35,7 @@ struct bmc_config {
      * header only, and is accepted with that.
      */
     __u32 partial_checksums;
-    __u32 reserved;
+    __u32 reserved2;
 };
 
 /*
@@ -57,8 +47,8 @@ struct bmc_config {
 /* Added if one of the tags is a service tag (IEEE 802.1ad). */
 #define BMC_VLAN_SERVICE (1U << 24)
 
-BMC_STATIC_ASSERT(sizeof(struct bmc_config) == 24 + 2 * BMC_MAX_PORTS + 8 * BMC_MAX_MACS +
-                                                   24 * BMC_MAX_ADDRESSES + 4 * BMC_MAX_VLANS + 16,
+BMC_STATIC_ASSERT(sizeof(struct bmc_config) == sizeof(struct bmc_served) + 16 + 8 * BMC_MAX_MACS +
+                                                   4 * BMC_MAX_VLANS + 4 * BMC_MAX_ADDRESSES + 16,
                   "no holes");
 
 #endif

@@ -38,7 +38,7 @@
     X(rx_pass_write, "passed up: a write command, its keys invalidated")                      \
     X(rx_pass_syntax, "passed up: a get that is not in plain form")                           \
     X(rx_pass_keys, "passed up: more keys than one pass can look up")                         \
-    X(rx_pass_origin, "passed up: no origin, or its heartbeat is old")                        \
+    X(rx_pass_origin, "passed up: no origin answers at this address")                         \
     X(rx_pass_generation, "passed up: a flush or a start of the origin is in progress")       \
     X(rx_pass_too_large, "passed up: the reply would not fit one datagram of 1400 bytes")     \
     X(rx_pass_mtu, "passed up: the reply would not fit the MTU")                              \

@@ -4,15 +4,15 @@
 
 /*
  * The memory that the kernel programs, the loader and the origin
- * (memcached-sr) share: three mmapable BPF arrays, pinned in the folder of the
- * instance. The terms clock, grant and generation are defined in
- * bmc/README.md.
+ * (memcached-sr) share: three mmapable BPF arrays and a map of sockets, pinned
+ * in the folder of the instance. The terms clock, version, tick, grant and
+ * generation are defined in bmc/README.md.
  */
 
-#include "types.h"
+#include "served.h"
 
 /* Raised whenever anything in abi/ changes its meaning or its place. */
-#define BMC_LAYOUT_VERSION 1
+#define BMC_LAYOUT_VERSION 2
 #define BMC_MAGIC          0x31636d62 /* "bmc1" in memory on little endian */
 
 #define BMC_PIN_ROOT "/sys/fs/bpf/bmc"
@@ -23,11 +23,13 @@
 #define BMC_PIN_GRANTS  "grants"  /* array, grant_count x struct bmc_grant */
 
 /*
- * No hit is served when the origin's heartbeat is older than this. memcached
- * writes it from its clock handler once a second; three seconds let two beats
- * be late.
+ * The UDP sockets by which the origin answers: a sockmap with a place for every
+ * endpoint (bmc_endpoint()). The kernel takes a socket out when it is closed,
+ * however its process ends, and before its port is free for anybody else
+ * (Linux, net/core/sock_map.c: sock_map_close()). Where no socket is, no origin
+ * is, and no hit.
  */
-#define BMC_HEARTBEAT_LIMIT_NS 3000000000ULL
+#define BMC_PIN_SOCKETS "sockets"
 
 /* A deadline that never comes: items without an exptime. */
 #define BMC_NO_DEADLINE (~0ULL)
@@ -42,30 +44,39 @@
  * The control map. The first line holds everything the hit path reads.
  *
  * generation is odd while the meaning of all items is changing (start of an
- * origin, flush_all) and even otherwise; it only grows, also over restarts.
- * heartbeat_ns is CLOCK_MONOTONIC in nanoseconds; 0 means that no origin runs.
- * seed, clock_count and grant_count are written once by the loader before
- * anything is attached; both counts are powers of two.
+ * origin, flush_all) and even otherwise; it only grows, also over restarts. The
+ * origin writes it and origin_pid; the rest is written once by the loader before
+ * anything is attached. Both counts are powers of two.
  */
 struct bmc_control {
     __u64 seed[2];
     __u64 generation;
-    __u64 heartbeat_ns;
     __u64 clock_count;
     __u64 grant_count;
+    __u64 netns_cookie; /* of the network namespace that is attached to (SO_NETNS_COOKIE) */
     __u32 magic;
     __u32 layout_version;
-    __u32 origin_pid; /* in the origin's own pid namespace; for reports only */
-    /*
-     * UDP port that is served, in host byte order: an origin of another port
-     * would have its data answered in the name of whoever owns this one. 0 if
-     * there are several.
-     */
-    __u16 udp_port;
-    __u16 reserved;
+    __u32 origin_pid; /* in the origin's own pid namespace, 0 if none; for reports only */
+    __u32 reserved;
+    struct bmc_served served;
 };
 
-BMC_STATIC_ASSERT(sizeof(struct bmc_control) == BMC_CACHE_LINE, "one cache line");
+BMC_STATIC_ASSERT(__builtin_offsetof(struct bmc_control, served) == BMC_CACHE_LINE,
+                  "one cache line before");
+
+/*
+ * A clock is a word: the version is all of it but the lowest bit, which says that
+ * a hit of one of its keys was served. A hit sets it if it is clear; the origin
+ * clears it and spares the item, which would be the first to be evicted
+ * otherwise: its own lookups do not see hits.
+ */
+#define BMC_CLOCK_VISITED 1ULL
+#define BMC_CLOCK_TICK    2ULL /* what a tick adds */
+
+BMC_INLINE __u64 bmc_clock_version(__u64 clock)
+{
+    return clock & ~BMC_CLOCK_VISITED;
+}
 
 /*
  * A grant: the origin's statement, written under the item lock, that at clock
@@ -80,9 +91,8 @@ struct bmc_grant {
     __u64 version;
     __u64 generation;
     __u64 deadline_ns; /* CLOCK_MONOTONIC, or BMC_NO_DEADLINE */
-    __u64 cas;
     __u64 content;
-    __u64 reserved;
+    __u64 reserved[2];
     __u64 check;
 };
 
@@ -107,15 +117,14 @@ BMC_INLINE __u32 bmc_grant_index(__u64 key_hash, __u64 count)
  */
 BMC_INLINE __u64 bmc_grant_check(const struct bmc_grant *g)
 {
-    const __u64 fields[6] = {g->key_hash,    g->version, g->generation,
-                             g->deadline_ns, g->cas,     g->content};
+    const __u64 fields[5] = {g->key_hash, g->version, g->generation, g->deadline_ns, g->content};
     __u64 sum = 0x9e3779b97f4a7c15ULL; /* 2^64 / golden ratio */
     int i;
 
 #ifdef __clang__
 #pragma unroll
 #endif
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < 5; i++) {
         sum = (sum ^ fields[i]) * 0xff51afd7ed558ccdULL;
         sum ^= sum >> 33;
     }

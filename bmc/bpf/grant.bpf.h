@@ -20,7 +20,6 @@ static __always_inline int read_grant(const struct bmc_control *c, __u64 hash, s
     g->version = BMC_READ_ONCE(shared->version);
     g->generation = BMC_READ_ONCE(shared->generation);
     g->deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
-    g->cas = BMC_READ_ONCE(shared->cas);
     g->content = BMC_READ_ONCE(shared->content);
     return bmc_grant_check(g) == BMC_READ_ONCE(shared->check);
 }

@@ -31,7 +31,7 @@ static __always_inline int advance_clock(struct rx_scratch *s, __u32 key, __u32 
     bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
     if (!clock || !bucket)
         return -1;
-    __sync_fetch_and_add(clock, 1);
+    __sync_fetch_and_add(clock, BMC_CLOCK_TICK);
     bmc_cache_drop(bucket, hash);
     count(BMC_COUNTER_invalidate_keys);
     return 0;

@@ -67,7 +67,7 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
     enum bmc_counter reason = BMC_COUNTER_rx_miss;
     struct bmc_bucket *bucket;
     __u32 end, key_end;
-    __u64 hash, version, *clock;
+    __u64 hash, word, version, *clock;
     int found;
 
     if (!s || !c)
@@ -97,7 +97,8 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
      * nobody had changed the key when the copy was made.
      */
     bmc_barrier();
-    version = BMC_READ_ONCE(*clock);
+    word = BMC_READ_ONCE(*clock);
+    version = bmc_clock_version(word);
     if (found == BMC_CACHE_HIT) {
         if (s->head.generation != s->generation)
             reason = BMC_COUNTER_rx_miss_generation;
@@ -111,6 +112,8 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
             goto give_up;
         } else {
             append_text(s);
+            if (!(word & BMC_CLOCK_VISITED))
+                __sync_fetch_and_or(clock, BMC_CLOCK_VISITED);
             goto next;
         }
     } else if (found == BMC_CACHE_BUSY) {

@@ -37,6 +37,13 @@ struct {
 } grants SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_SOCKMAP);
+    __uint(max_entries, BMC_MAX_ENDPOINTS);
+    __type(key, __u32);
+    __type(value, __u64);
+} sockets SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);

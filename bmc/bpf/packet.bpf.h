@@ -137,15 +137,47 @@ static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __
     return PACKET_UDP;
 }
 
-/* Whether the port (network byte order) is one that the origin serves. */
-static __always_inline int is_our_port(__u16 port)
+/*
+ * Place of a port (network byte order) among those that the origin serves, or
+ * NOT_FOUND. Global, as the next two: see text_sum().
+ */
+#define NOT_FOUND (-1)
+
+__noinline int find_port(__u16 port)
 {
     __u32 i;
 
-    for (i = 0; i < BMC_MAX_PORTS && i < bmc_config.port_count; i++)
-        if (port == bmc_config.port[i])
-            return 1;
-    return 0;
+    for (i = 0; i < BMC_MAX_PORTS && i < bmc_config.served.port_count; i++)
+        if (port == bmc_config.served.port[i])
+            return i;
+    return NOT_FOUND;
+}
+
+/* Place of an address among those that the origin serves, or NOT_FOUND. */
+__noinline int find_addr4(__u32 address)
+{
+    __u32 i;
+
+    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.served.addr4_count; i++)
+        if (address == bmc_config.served.addr4[i])
+            return i;
+    return NOT_FOUND;
+}
+
+__noinline int find_addr6(struct bmc_addr6 *address)
+{
+    __u32 i;
+
+    if (!address)
+        return NOT_FOUND;
+    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.served.addr6_count; i++) {
+        const volatile struct bmc_addr6 *ours = &bmc_config.served.addr6[i];
+
+        if (address->word[0] == ours->word[0] && address->word[1] == ours->word[1] &&
+            address->word[2] == ours->word[2] && address->word[3] == ours->word[3])
+            return BMC_MAX_ADDRESSES + i;
+    }
+    return NOT_FOUND;
 }
 
 /* Whether a list of the configuration, `count` of at most `max` long, has the value. */
@@ -156,22 +188,6 @@ static __always_inline int is_listed(const volatile __u32 *list, __u32 count, __
 
     for (i = 0; i < max && i < count; i++)
         if (value == list[i])
-            return 1;
-    return 0;
-}
-
-static __always_inline int is_our_addr4(__u32 address)
-{
-    return is_listed(bmc_config.addr4, bmc_config.addr4_count, BMC_MAX_ADDRESSES, address);
-}
-
-static __always_inline int is_our_addr6(const __u32 word[4])
-{
-    __u32 i;
-
-    for (i = 0; i < BMC_MAX_ADDRESSES && i < bmc_config.addr6_count; i++)
-        if (word[0] == bmc_config.addr6[i].word[0] && word[1] == bmc_config.addr6[i].word[1] &&
-            word[2] == bmc_config.addr6[i].word[2] && word[3] == bmc_config.addr6[i].word[3])
             return 1;
     return 0;
 }
@@ -206,7 +222,7 @@ __noinline int is_bad_source4(__u32 address)
 {
     __u8 top = bpf_ntohl(address) >> 24;
 
-    return top == 0 || top == 127 || top >= 224 || is_our_addr4(address) ||
+    return top == 0 || top == 127 || top >= 224 || find_addr4(address) != NOT_FOUND ||
            is_listed(bmc_config.broadcast4, bmc_config.broadcast4_count, BMC_MAX_ADDRESSES,
                      address);
 }
@@ -222,7 +238,7 @@ __noinline int is_bad_source6(struct bmc_addr6 *address)
         return 1;
     if (!(word[0] | word[1] | word[2]) && bpf_ntohl(word[3]) <= 1)
         return 1;
-    return is_our_addr6(word);
+    return find_addr6(address) != NOT_FOUND;
 }
 
 #endif

@@ -104,19 +104,25 @@ static __always_inline enum bmc_counter kind_reason(enum packet_kind kind)
     }
 }
 
-/* Whether hits may be served at all now; the generation to serve them under. */
-static __always_inline int origin_state(struct rx_scratch *s, enum bmc_counter *reason)
+/*
+ * Whether hits may be served at all now in the name of an endpoint; the
+ * generation to serve them under.
+ */
+static __always_inline int origin_state(struct rx_scratch *s, __u32 endpoint,
+                                        enum bmc_counter *reason)
 {
     struct bmc_control *c = element(&control, 0);
-    __u64 heartbeat;
+    struct bpf_sock *socket;
 
     *reason = BMC_COUNTER_rx_pass_internal;
     if (!c)
         return 0;
-    heartbeat = BMC_READ_ONCE(c->heartbeat_ns);
     *reason = BMC_COUNTER_rx_pass_origin;
-    if (!heartbeat || bpf_ktime_get_coarse_ns() >= heartbeat + BMC_HEARTBEAT_LIMIT_NS)
+    socket = element(&sockets, endpoint);
+    if (!socket)
         return 0;
+    bpf_sk_release(socket); /* no reference was taken on a UDP socket; the verifier wants it */
+    bmc_barrier();
     s->generation = BMC_READ_ONCE(c->generation);
     bmc_barrier();
     *reason = BMC_COUNTER_rx_pass_generation;
@@ -134,7 +140,7 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
     struct ethhdr *eth;
     struct udphdr *udp;
     __u32 payload, length, i;
-    int is_get;
+    int is_get, address, port;
 
     if (!s)
         return pass(BMC_COUNTER_rx_pass_internal);
@@ -151,20 +157,21 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
             s->source.word[i] = ip->saddr.in6_u.u6_addr32[i];
             s->destination.word[i] = ip->daddr.in6_u.u6_addr32[i];
         }
-        if (!is_our_addr6(s->destination.word))
-            return pass(BMC_COUNTER_rx_other);
+        address = find_addr6(&s->destination);
     } else {
         struct iphdr *ip = p.ip;
 
         s->source.word[0] = ip->saddr;
         s->destination.word[0] = ip->daddr;
-        if (!is_our_addr4(ip->daddr))
-            return pass(BMC_COUNTER_rx_other);
+        address = find_addr4(ip->daddr);
     }
+    if (address == NOT_FOUND)
+        return pass(BMC_COUNTER_rx_other);
     if (kind != PACKET_UDP)
         return pass(kind_reason(kind));
     udp = p.udp;
-    if (!is_our_port(udp->dest))
+    port = find_port(udp->dest);
+    if (port == NOT_FOUND)
         return pass(BMC_COUNTER_rx_other);
 
     count(BMC_COUNTER_rx_requests);
@@ -211,7 +218,7 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
 
     if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
         count(BMC_COUNTER_rx_gets);
-        if (!origin_state(s, &reason))
+        if (!origin_state(s, bmc_endpoint(address, port), &reason))
             return pass(reason);
         s->cursor = BMC_FRAME_SIZE + 4;
         bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);

@@ -51,7 +51,8 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     __u32 length;
 
     /* A fragment of a reply counts as other too: only the first one names a port. */
-    if (parse_udp(data, data_end, ctx->len, &p) != PACKET_UDP || !is_our_port(p.udp->source))
+    if (parse_udp(data, data_end, ctx->len, &p) != PACKET_UDP ||
+        find_port(p.udp->source) == NOT_FOUND)
         return skip(BMC_COUNTER_tx_other);
     count(BMC_COUNTER_tx_replies);
     s = element(&tx_scratch, 0);
@@ -111,7 +112,8 @@ static __always_inline void fill(struct tx_scratch *s, const struct bmc_value *v
     if (!clock || !bucket)
         goto internal;
     /* Such an entry would never be served: better not to evict another for it. */
-    if (BMC_READ_ONCE(*clock) != g.version || BMC_READ_ONCE(c->generation) != g.generation) {
+    if (bmc_clock_version(BMC_READ_ONCE(*clock)) != g.version ||
+        BMC_READ_ONCE(c->generation) != g.generation) {
         count(BMC_COUNTER_fill_stale_keys);
         return;
     }

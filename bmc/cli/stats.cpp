@@ -61,9 +61,13 @@ void print_json(const Stats &stats)
     for (size_t i = 0; i < counter_infos.size(); i++)
         counters[std::string(counter_infos[i].name)] = stats.counters[i];
     const nlohmann::ordered_json report = {
-        {"instance", stats.instance},      {"mode", stats.mode},
-        {"interfaces", stats.interfaces},  {"origin_alive", stats.origin_alive},
-        {"generation", stats.generation},  {"memory_bytes", stats.memory_bytes},
+        {"instance", stats.instance},
+        {"mode", stats.mode},
+        {"interfaces", stats.interfaces},
+        {"origin_alive", stats.origin_alive},
+        {"without_origin", stats.without_origin},
+        {"generation", stats.generation},
+        {"memory_bytes", stats.memory_bytes},
         {"counters", std::move(counters)},
     };
     fmt::print("{}\n", report.dump(4));
@@ -77,6 +81,9 @@ void print_table(const Stats &stats, bool all)
     if (!stats.origin_alive)
         fmt::print(
             "no origin: memcached-sr does not run on this instance, so nothing is answered\n");
+    else if (!stats.without_origin.empty())
+        fmt::print("its memcached-sr has no UDP socket at {}: nothing is answered there\n",
+                   fmt::join(stats.without_origin, ", "));
     if (const uint64_t gets = stats[BMC_COUNTER_rx_gets]; gets != 0)
         fmt::print("{:.1f} % of {} get requests answered by the kernel\n",
                    100.0 * static_cast<double>(stats[BMC_COUNTER_hit]) / static_cast<double>(gets),

@@ -171,7 +171,7 @@ class Builder
         BMC_TRY(step_done("made the folder"));
         BMC_TRY(start_record());
         BMC_TRY(step_done("started the record"));
-        const auto programs = Programs::load(plan_.config, plan_.split);
+        const auto programs = Programs::load(plan_.config, plan_.split, plan_.network_namespace);
         if (!programs)
             return programs.error();
         BMC_TRY(step_done("loaded the programs"));

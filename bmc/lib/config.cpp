@@ -89,16 +89,17 @@ Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
             config.partial_checksums = 1;
     }
     for (const uint16_t port : ports)
-        if (!append(config.port, config.port_count, static_cast<__u16>(htons(port))))
+        if (!append(config.served.port, config.served.port_count, static_cast<__u16>(htons(port))))
             return too_many("ports", BMC_MAX_PORTS, "--port");
     for (const Address &address : addresses) {
         bool fits = false;
         if (address.family == AF_INET) {
-            fits = append(config.addr4, config.addr4_count, static_cast<__u32>(address.v4.s_addr));
+            fits = append(config.served.addr4, config.served.addr4_count,
+                          static_cast<__u32>(address.v4.s_addr));
         } else {
             bmc_addr6 words = {};
             std::memcpy(&words, &address.v6, sizeof words);
-            fits = append(config.addr6, config.addr6_count, words);
+            fits = append(config.served.addr6, config.served.addr6_count, words);
         }
         if (!fits)
             return too_many(address.family == AF_INET ? "IPv4 addresses" : "IPv6 addresses",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/programs.h"
 
-#include <arpa/inet.h>
 #include <cerrno>
 #include <sys/random.h>
 
@@ -44,7 +43,8 @@ Error load_error(int code, const MemorySplit &split, const std::string &log)
     return {"load the BPF programs", "", code, std::move(hint), log};
 }
 
-Status initialise_control(int map, const MemorySplit &split, const bmc_config &config)
+Status initialise_control(int map, const MemorySplit &split, const bmc_config &config,
+                          uint64_t netns_cookie)
 {
     bmc_control control = {};
 
@@ -55,7 +55,8 @@ Status initialise_control(int map, const MemorySplit &split, const bmc_config &c
     control.grant_count = split.grant_count;
     control.magic = BMC_MAGIC;
     control.layout_version = BMC_LAYOUT_VERSION;
-    control.udp_port = config.port_count == 1 ? ntohs(config.port[0]) : 0;
+    control.netns_cookie = netns_cookie;
+    control.served = config.served;
     return write_first(map, BMC_PIN_CONTROL, &control);
 }
 
@@ -66,7 +67,8 @@ void Programs::Destroy::operator()(bmc_bpf *skeleton) const
     bmc_bpf__destroy(skeleton);
 }
 
-Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &split)
+Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &split,
+                                uint64_t netns_cookie)
 {
     const LibbpfLog log;
     std::unique_ptr<bmc_bpf, Destroy> skeleton(bmc_bpf__open());
@@ -83,7 +85,8 @@ Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &spl
     if (error != 0)
         return load_error(-error, split, log.text());
 
-    const Status ready = initialise_control(bpf_map__fd(skeleton->maps.control), split, config);
+    const Status ready =
+        initialise_control(bpf_map__fd(skeleton->maps.control), split, config, netns_cookie);
     if (!ready)
         return ready.error();
     return Programs(std::move(skeleton));

@@ -22,7 +22,8 @@ class Programs
     /// Loads the programs with this configuration and maps of these sizes, and
     /// initialises the control map with a random seed and no origin. An error
     /// carries the log of libbpf and verifier as its detail.
-    static Result<Programs> load(const bmc_config &config, const MemorySplit &split);
+    static Result<Programs> load(const bmc_config &config, const MemorySplit &split,
+                                 uint64_t netns_cookie);
 
     /// Pin all maps, all programs, under their names in a folder. What was
     /// pinned before a failure stays.

@@ -2,9 +2,11 @@
 #include "bmc/lib/stats.h"
 
 #include <cerrno>
-#include <ctime>
 
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
@@ -21,14 +23,6 @@ constexpr const char *pin_counters = "counters";
 
 /* The kernel hands out per-CPU values at multiples of eight bytes. */
 static_assert(sizeof(bmc_counters) % 8 == 0);
-
-uint64_t monotonic_ns()
-{
-    timespec now = {};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 Result<bmc_control> read_control(const std::string &folder)
 {
@@ -66,6 +60,37 @@ Status read_counters(const std::string &folder, Stats &stats)
     return Done{};
 }
 
+std::string endpoint_text(int family, const void *address, __u16 port)
+{
+    std::array<char, INET6_ADDRSTRLEN> text = {};
+
+    inet_ntop(family, address, text.data(), text.size());
+    return fmt::format(fmt::runtime(family == AF_INET ? "{}:{}" : "[{}]:{}"), text.data(),
+                       ntohs(port));
+}
+
+Status read_sockets(const std::string &folder, const bmc_served &served, Stats &stats)
+{
+    const std::string path = folder + "/" BMC_PIN_SOCKETS;
+    const auto map = open_map(path, BPF_MAP_TYPE_SOCKMAP, sizeof(__u64));
+    if (!map)
+        return map.error();
+
+    const auto read = [&](int family, const void *address, uint32_t place) {
+        for (uint32_t port = 0; port < served.port_count; port++) {
+            const __u32 endpoint = bmc_endpoint(place, port);
+            __u64 cookie = 0;
+            if (bpf_map_lookup_elem(map->get(), &endpoint, &cookie) != 0)
+                stats.without_origin.push_back(endpoint_text(family, address, served.port[port]));
+        }
+    };
+    for (uint32_t i = 0; i < served.addr4_count; i++)
+        read(AF_INET, &served.addr4[i], i);
+    for (uint32_t i = 0; i < served.addr6_count; i++)
+        read(AF_INET6, &served.addr6[i], BMC_MAX_ADDRESSES + i);
+    return Done{};
+}
+
 } // namespace
 
 const std::array<CounterInfo, BMC_COUNTER_COUNT> counter_infos = {{
@@ -97,10 +122,8 @@ Result<Stats> read_stats(const std::string &instance, const std::string &pin_roo
         stats.interfaces.emplace_back(interface.name);
         stats.mode = stats.mode.empty() || stats.mode == mode ? mode : "mixed";
     }
-    const uint64_t now = monotonic_ns();
-    stats.origin_alive =
-        control->heartbeat_ns != 0 &&
-        (control->heartbeat_ns >= now || now - control->heartbeat_ns <= BMC_HEARTBEAT_LIMIT_NS);
+    stats.origin_alive = origin_holds(folder);
+    BMC_TRY(read_sockets(folder, control->served, stats));
     stats.generation = control->generation;
     stats.memory_bytes = record->memory_bytes;
     BMC_TRY(read_counters(folder, stats));

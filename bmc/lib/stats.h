@@ -29,7 +29,10 @@ struct Stats {
     std::string instance;
     std::string mode; ///< "native", "generic", or "mixed" if the interfaces differ
     std::vector<std::string> interfaces; ///< by the names they had at attach
-    bool origin_alive = false;           ///< its heartbeat is fresh, so hits are served
+    bool origin_alive = false;           ///< an origin holds the instance
+    /// Attached addresses with their ports at which it has no UDP socket, so that
+    /// the kernel answers nothing there.
+    std::vector<std::string> without_origin;
     uint64_t generation = 0;
     uint64_t memory_bytes = 0;                             ///< of clocks, grants and buckets
     std::array<uint64_t, BMC_COUNTER_COUNT> counters = {}; ///< sums over all CPUs since attach

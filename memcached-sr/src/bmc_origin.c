@@ -1,34 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "memcached.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/bpf.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bmc/abi/layout.h"
 #include "bmc/protocol/hash.h"
+#include "bmc_maps.h"
 #include "bmc_origin.h"
 
 _Static_assert(sizeof(client_flags_t) == sizeof(__u32), "content hashes take 32 bits of flags");
 
 bool bmc_origin_active;
 
-static struct bmc_control *control;
-static __u64 *clocks;
-static struct bmc_grant *grants;
-static __u64 seed[2]; /* copies of what the loader wrote once */
-static __u64 clock_count;
-static __u64 grant_count;
+static struct bmc_maps maps;
 static int64_t monotonic_start;
 
 /*
@@ -39,78 +27,16 @@ static int64_t monotonic_start;
 static pthread_mutex_t generation_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool serving;
 
-static void fail(const char *what, const char *object, int error, const char *advice)
-{
-    fprintf(stderr, "bmc=%s: %s: %s; %s\n", object, what, strerror(error), advice);
-    exit(EX_CONFIG);
-}
-
-static void refuse(const char *object, const char *what, const char *advice)
-{
-    fprintf(stderr, "bmc=%s: %s; %s\n", object, what, advice);
-    exit(EX_CONFIG);
-}
-
-static int sys_bpf(enum bpf_cmd command, union bpf_attr *attr)
-{
-    return (int)syscall(__NR_bpf, command, attr, sizeof(*attr));
-}
-
-/* Maps the array pinned at folder/name; *count is its number of elements. */
-static void *map_array(const char *folder, const char *name, __u32 value_size, __u64 *count)
-{
-    char path[PATH_MAX];
-    union bpf_attr attr;
-    struct bpf_map_info info;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    memset(&attr, 0, sizeof(attr));
-    attr.pathname = (__u64)(uintptr_t)path;
-
-    int fd = sys_bpf(BPF_OBJ_GET, &attr);
-
-    if (fd < 0)
-        fail("cannot open the pinned map", path, errno,
-             errno == ENOENT ? "attach a bmc of this version first"
-                             : "start memcached as root, with -u for the user to become");
-
-    memset(&info, 0, sizeof(info));
-    memset(&attr, 0, sizeof(attr));
-    attr.info.bpf_fd = (__u32)fd;
-    attr.info.info_len = sizeof(info);
-    attr.info.info = (__u64)(uintptr_t)&info;
-    if (sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) != 0)
-        fail("cannot read the type of the map", path, errno, "is it a BPF map of a bmc?");
-    if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != value_size ||
-        !(info.map_flags & BPF_F_MMAPABLE))
-        refuse(path, "not a mappable array of the expected element size",
-               "attach a bmc of this version first");
-
-    void *data = mmap(NULL, (size_t)value_size * info.max_entries, PROT_READ | PROT_WRITE,
-                      MAP_SHARED, fd, 0);
-
-    if (data == MAP_FAILED)
-        fail("cannot map the array", path, errno, "is there memory and address space for it?");
-    close(fd); /* the mapping keeps the map */
-    *count = info.max_entries;
-    return data;
-}
-
-static bool power_of_two(__u64 n)
-{
-    return n != 0 && (n & (n - 1)) == 0;
-}
-
 static __u64 generation(void)
 {
-    return __atomic_load_n(&control->generation, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&maps.control->generation, __ATOMIC_SEQ_CST);
 }
 
 /* The generation is odd when it returns. Holds generation_lock. */
 static void generation_to_odd(void)
 {
     if (generation() % 2 == 0)
-        __atomic_fetch_add(&control->generation, 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&maps.control->generation, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -119,20 +45,7 @@ static void generation_to_even(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (serving && generation() % 2 != 0)
-        __atomic_fetch_add(&control->generation, 1, __ATOMIC_SEQ_CST);
-}
-
-static __u64 monotonic_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
-}
-
-static void beat(void)
-{
-    __atomic_store_n(&control->heartbeat_ns, monotonic_ns(), __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&maps.control->generation, 1, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -152,64 +65,28 @@ static void refuse_time_namespace(const char *path)
 
     fclose(offsets);
     if (fields == 2 && (seconds != 0 || nanoseconds != 0))
-        refuse(path, "this time namespace has a CLOCK_MONOTONIC of its own",
-               "start memcached in the host's time namespace");
+        bmc_refuse(path, "this time namespace has a CLOCK_MONOTONIC of its own",
+                   "start memcached in the host's time namespace");
 }
 
 void bmc_origin_open(const char *path)
 {
     refuse_time_namespace(path);
-
-    /* Stays open: the lock lives as long as the process and its children. */
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    __u64 count = 0;
-
-    if (folder < 0)
-        fail("cannot open the folder", path, errno,
-             errno == ENOENT ? "attach a bmc first" : "start memcached as root, with -u");
-    if (flock(folder, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            refuse(path, "another memcached is the origin of this instance",
-                   "end it first, or attach a second instance");
-        fail("cannot lock the folder", path, errno, "is it a folder of a BPF file system?");
-    }
-
-    control = map_array(path, BMC_PIN_CONTROL, sizeof(*control), &count);
-    if (count != 1 || control->magic != BMC_MAGIC)
-        refuse(path, "the control map is not one of bmc", "attach a bmc of this version first");
-    if (control->layout_version != BMC_LAYOUT_VERSION) {
-        fprintf(stderr,
-                "bmc=%s: layout version %u, this memcached-sr has %u; use both of one version\n",
-                path, control->layout_version, BMC_LAYOUT_VERSION);
-        exit(EX_CONFIG);
-    }
-    if (control->udp_port != 0 && control->udp_port != settings.udpport) {
-        fprintf(stderr, "bmc=%s: bmc serves UDP port %u, this memcached has %d; give -U %u\n", path,
-                control->udp_port, settings.udpport, control->udp_port);
-        exit(EX_CONFIG);
-    }
-    clock_count = control->clock_count;
-    grant_count = control->grant_count;
-    seed[0] = control->seed[0];
-    seed[1] = control->seed[1];
-
-    clocks = map_array(path, BMC_PIN_CLOCKS, sizeof(*clocks), &count);
-    if (count != clock_count || !power_of_two(count))
-        refuse(path, "the map clocks has another size than the control map says",
-               "detach and attach bmc again");
-    grants = map_array(path, BMC_PIN_GRANTS, sizeof(*grants), &count);
-    if (count != grant_count || !power_of_two(count))
-        refuse(path, "the map grants has another size than the control map says",
-               "detach and attach bmc again");
+    bmc_maps_open(path, &maps);
 
     /*
      * What an earlier origin left is void from here on. It may have died at any
      * point, so the generation may be of either parity; it only grows.
      */
     generation_to_odd();
-    __atomic_store_n(&control->heartbeat_ns, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&control->origin_pid, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&maps.control->origin_pid, 0, __ATOMIC_SEQ_CST);
     bmc_origin_active = true;
+}
+
+void bmc_origin_socket(int fd)
+{
+    if (bmc_origin_active)
+        bmc_maps_put_socket(&maps, fd);
 }
 
 void bmc_origin_ready(bool monotonic, int64_t start)
@@ -220,11 +97,11 @@ void bmc_origin_ready(bool monotonic, int64_t start)
         fprintf(stderr, "bmc needs CLOCK_MONOTONIC, which this machine does not have\n");
         exit(EX_OSERR);
     }
+    bmc_maps_check_sockets(&maps);
     pthread_mutex_lock(&generation_lock);
     monotonic_start = start;
     serving = true;
-    __atomic_store_n(&control->origin_pid, (__u32)getpid(), __ATOMIC_SEQ_CST);
-    beat();
+    __atomic_store_n(&maps.control->origin_pid, (__u32)getpid(), __ATOMIC_SEQ_CST);
     generation_to_even();
     pthread_mutex_unlock(&generation_lock);
 }
@@ -237,18 +114,35 @@ void bmc_origin_close(void)
     pthread_mutex_lock(&generation_lock);
     serving = false;
     generation_to_odd();
-    __atomic_store_n(&control->heartbeat_ns, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&control->origin_pid, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&maps.control->origin_pid, 0, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&generation_lock);
+}
+
+static __u64 key_hash(const char *key, size_t nkey)
+{
+    return bmc_key_hash(maps.seed, key, (__u32)nkey);
+}
+
+static __u64 *clock_of(__u64 hash)
+{
+    return &maps.clocks[bmc_clock_index(hash, maps.clock_count)];
 }
 
 void bmc_origin_tick(const char *key, size_t nkey)
 {
-    __u64 hash = bmc_key_hash(seed, key, (__u32)nkey);
-
-    __atomic_fetch_add(&clocks[bmc_clock_index(hash, clock_count)], 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(clock_of(key_hash(key, nkey)), BMC_CLOCK_TICK, __ATOMIC_SEQ_CST);
     /* The tick must be seen before anything that the item lock later gives free. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+bool bmc_origin_take_visit(const char *key, size_t nkey)
+{
+    __u64 *clock = clock_of(key_hash(key, nkey));
+
+    if (!(__atomic_load_n(clock, __ATOMIC_RELAXED) & BMC_CLOCK_VISITED))
+        return false;
+    __atomic_fetch_and(clock, ~BMC_CLOCK_VISITED, __ATOMIC_RELAXED);
+    return true;
 }
 
 static size_t decimal_digits(__u64 n)
@@ -294,7 +188,7 @@ static __u64 content_hash(item *it)
     client_flags_t flags = 0;
 
     FLAGS_CONV(it, flags);
-    return bmc_content_hash(seed, flags, ITEM_data(it), (__u32)it->nbytes - 2);
+    return bmc_content_hash(maps.seed, flags, ITEM_data(it), (__u32)it->nbytes - 2);
 }
 
 /* False for items whose reply cannot be filled from one datagram. */
@@ -325,14 +219,13 @@ static void publish(const char *key, size_t nkey, item *it, __u64 generation_bef
     if (generation_before % 2 != 0 || (it != NULL && !grantable(it)))
         return;
 
-    __u64 hash = bmc_key_hash(seed, key, (__u32)nkey);
-    struct bmc_grant *grant = &grants[bmc_grant_index(hash, grant_count)];
+    __u64 hash = key_hash(key, nkey);
+    struct bmc_grant *grant = &maps.grants[bmc_grant_index(hash, maps.grant_count)];
     struct bmc_grant new = {
         .key_hash = hash,
-        .version = __atomic_load_n(&clocks[bmc_clock_index(hash, clock_count)], __ATOMIC_SEQ_CST),
+        .version = bmc_clock_version(__atomic_load_n(clock_of(hash), __ATOMIC_SEQ_CST)),
         .generation = generation_before,
         .deadline_ns = it == NULL ? BMC_NO_DEADLINE : deadline_ns(it->exptime),
-        .cas = it == NULL ? 0 : ITEM_get_cas(it),
         .content = it == NULL ? BMC_CONTENT_ABSENT : content_hash(it),
     };
 
@@ -349,7 +242,6 @@ static void publish(const char *key, size_t nkey, item *it, __u64 generation_bef
     __atomic_store_n(&grant->version, new.version, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->generation, new.generation, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->deadline_ns, new.deadline_ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&grant->cas, new.cas, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->content, new.content, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->check, new.check, __ATOMIC_RELEASE);
 }
@@ -396,7 +288,5 @@ void bmc_set_current_time(rel_time_t now)
     current_time = now;
     if (flush_begins)
         generation_to_even();
-    if (serving)
-        beat();
     pthread_mutex_unlock(&generation_lock);
 }

@@ -17,21 +17,28 @@
 extern bool bmc_origin_active;
 
 /*
- * Takes the instance pinned at `path` and maps its control, clocks and grants:
- * an exclusive flock on the folder, held until the process ends and inherited
- * by fork, then the generation is made odd. Call it as root, before privileges
- * are dropped. Exits with one line on stderr if anything is not as it must be.
+ * Takes the instance pinned at `path` (see bmc_maps_open()) and makes its
+ * generation odd. Call it as root, before privileges are dropped. Exits with one
+ * line on stderr if anything is not as it must be.
  */
 void bmc_origin_open(const char *path);
 
 /*
+ * Tells the kernel programs that this bound UDP socket is the origin's: they
+ * answer for an address and port only while the socket there is open. One of
+ * each SO_REUSEPORT group will do.
+ */
+void bmc_origin_socket(int fd);
+
+/*
  * Makes the generation even: grants are given from here on. `monotonic_start`
- * is the second of CLOCK_MONOTONIC at which current_time would be 0.
- * Exits if memcached does not run on CLOCK_MONOTONIC, as deadlines do.
+ * is the second of CLOCK_MONOTONIC at which current_time would be 0. Exits if
+ * memcached does not run on CLOCK_MONOTONIC, as deadlines do, or has no socket
+ * where bmc is attached.
  */
 void bmc_origin_ready(bool monotonic, int64_t monotonic_start);
 
-/* Makes the generation odd for good and takes the heartbeat back. */
+/* Makes the generation odd for good. */
 void bmc_origin_close(void);
 
 /* Out of line part of bmc_tick(). */
@@ -47,6 +54,18 @@ static inline void bmc_tick(const char *key, size_t nkey)
         bmc_origin_tick(key, nkey);
 }
 
+/* Out of line part of bmc_take_visit(). */
+bool bmc_origin_take_visit(const char *key, size_t nkey);
+
+/*
+ * Whether the kernel has answered a get of the key, or of one that shares its
+ * clock, since the last call.
+ */
+static inline bool bmc_take_visit(const char *key, size_t nkey)
+{
+    return bmc_origin_active && bmc_origin_take_visit(key, nkey);
+}
+
 /*
  * limited_get() for a classic get that came over UDP: looks the item up and
  * publishes the grant for it in one critical section of the item lock.
@@ -57,8 +76,8 @@ item *bmc_limited_get(const char *key, size_t nkey, LIBEVENT_THREAD *t, bool *ov
 void bmc_set_oldest_live(rel_time_t oldest_live);
 
 /*
- * Sets current_time, which may bring a delayed flush_all into force, and
- * writes the heartbeat. Only the clock handler calls it.
+ * Sets current_time, which may bring a delayed flush_all into force. Only the
+ * clock handler calls it.
  */
 void bmc_set_current_time(rel_time_t now);
 

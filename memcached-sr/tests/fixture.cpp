@@ -70,7 +70,7 @@ UdpClient Server::udp()
 
 void WithMaps::SetUp()
 {
-    maps_.emplace();
+    maps_.emplace(lab().server());
     start_origin();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "memcached-sr/tests/pinned_maps.h"
 
+#include <arpa/inet.h>
 #include <atomic>
 #include <bpf/bpf.h>
 #include <cerrno>
@@ -13,7 +14,8 @@
 
 #include <fmt/format.h>
 
-#include "bmc/lib/fd.h"
+#include "bmc/lib/interface.h"
+#include "bmc/lib/parse.h"
 #include "bmc/protocol/hash.h"
 #include "tests/harness/error.h"
 
@@ -72,13 +74,14 @@ Mapping::~Mapping()
         ::munmap(data_, size_);
 }
 
-PinnedMaps::PinnedMaps(const Faults &faults) : folder_(unique_folder())
+PinnedMaps::PinnedMaps(const NetNs &where, const Faults &faults) : folder_(unique_folder())
 {
     std::filesystem::create_directories(folder_);
     try {
         pin(BMC_PIN_CONTROL, sizeof(bmc_control), 1, true, &control_);
         pin(BMC_PIN_CLOCKS, faults.clock_size, clock_count, faults.mappable, &clocks_);
         pin(BMC_PIN_GRANTS, sizeof(bmc_grant), faults.grant_count, true, &grants_);
+        pin_sockets();
         if (!faults.pin_grants)
             std::filesystem::remove(folder_ + "/" BMC_PIN_GRANTS);
     } catch (...) {
@@ -95,7 +98,26 @@ PinnedMaps::PinnedMaps(const Faults &faults) : folder_(unique_folder())
     control.grant_count = control_grant_count;
     control.magic = faults.magic;
     control.layout_version = faults.layout_version;
-    control.udp_port = faults.udp_port;
+    where.enter([&control] {
+        const auto cookie = network_namespace();
+
+        if (!cookie)
+            throw Error(cookie.error().line());
+        control.netns_cookie = *cookie;
+    });
+    for (const std::string &text : faults.addresses) {
+        const auto address = parse_address(text);
+
+        if (!address)
+            throw Error(address.error().line());
+        if (address->family == AF_INET)
+            control.served.addr4[control.served.addr4_count++] = address->v4.s_addr;
+        else
+            std::memcpy(&control.served.addr6[control.served.addr6_count++], &address->v6,
+                        sizeof(bmc_addr6));
+    }
+    for (const std::uint16_t port : faults.ports)
+        control.served.port[control.served.port_count++] = htons(port);
 }
 
 PinnedMaps::~PinnedMaps()
@@ -108,6 +130,16 @@ void PinnedMaps::remove() noexcept
     std::error_code ignored;
 
     std::filesystem::remove_all(folder_, ignored);
+}
+
+void PinnedMaps::pin_sockets()
+{
+    sockets_ = Fd(::bpf_map_create(BPF_MAP_TYPE_SOCKMAP, BMC_PIN_SOCKETS, sizeof(std::uint32_t),
+                                   sizeof(std::uint64_t), BMC_MAX_ENDPOINTS, nullptr));
+    if (!sockets_)
+        throw system_error("create the map of sockets");
+    if (::bpf_obj_pin(sockets_.get(), (folder_ + "/" BMC_PIN_SOCKETS).c_str()) != 0)
+        throw system_error("pin the map of sockets in " + folder_);
 }
 
 void PinnedMaps::pin(const char *name, std::uint32_t value_size, std::uint32_t count, bool mappable,
@@ -135,7 +167,7 @@ bmc_control PinnedMaps::control() const
     bmc_control copy = control;
 
     copy.generation = load(control.generation);
-    copy.heartbeat_ns = load(control.heartbeat_ns);
+    copy.origin_pid = std::atomic_ref(control.origin_pid).load();
     return copy;
 }
 
@@ -149,9 +181,40 @@ std::uint64_t PinnedMaps::hash(std::string_view key) const
     return bmc_key_hash(control().seed, key.data(), static_cast<__u32>(key.size()));
 }
 
+bool PinnedMaps::has_socket(std::uint32_t endpoint) const
+{
+    std::uint64_t cookie = 0;
+
+    return ::bpf_map_lookup_elem(sockets_.get(), &endpoint, &cookie) == 0;
+}
+
+unsigned PinnedMaps::sockets() const
+{
+    unsigned count = 0;
+
+    for (std::uint32_t endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
+        count += has_socket(endpoint) ? 1 : 0;
+    return count;
+}
+
+__u64 &PinnedMaps::clock(std::string_view key) const
+{
+    return array<__u64>(clocks_, clock_count)[bmc_clock_index(hash(key), clock_count)];
+}
+
 std::uint64_t PinnedMaps::version(std::string_view key) const
 {
-    return load(array<__u64>(clocks_, clock_count)[bmc_clock_index(hash(key), clock_count)]);
+    return bmc_clock_version(load(clock(key)));
+}
+
+void PinnedMaps::visit(std::string_view key)
+{
+    std::atomic_ref(clock(key)) |= BMC_CLOCK_VISITED;
+}
+
+bool PinnedMaps::visited(std::string_view key) const
+{
+    return (load(clock(key)) & BMC_CLOCK_VISITED) != 0;
 }
 
 bmc_grant PinnedMaps::grant(std::string_view key) const

@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bmc/abi/layout.h"
+#include "bmc/lib/fd.h"
+#include "tests/harness/lab.h"
 
 namespace bmc::test
 {
@@ -32,8 +35,9 @@ class Mapping
     std::size_t size_ = 0;
 };
 
-/// The three maps that an origin opens, as the loader makes them: pinned in a
-/// folder of their own and mapped. The destructor removes the folder.
+/// The maps that an origin opens, as the loader makes them for an instance in
+/// the lab's server namespace: pinned in a folder of their own, the arrays mapped.
+/// The destructor removes the folder.
 class PinnedMaps
 {
   public:
@@ -42,15 +46,16 @@ class PinnedMaps
         std::uint32_t magic = BMC_MAGIC;
         std::uint32_t layout_version = BMC_LAYOUT_VERSION;
         std::uint32_t clock_size = sizeof(std::uint64_t);
-        std::uint16_t udp_port = 0;       ///< that bmc serves
+        std::vector<std::string> addresses = {Lab::server4, Lab::server6}; ///< served
+        std::vector<std::uint16_t> ports = {11211};                        ///< served
         std::uint32_t grant_count = 4096; ///< of the map; the control map says 4096
         bool mappable = true;             ///< whether `clocks` is
         bool pin_grants = true;
     };
 
-    PinnedMaps() : PinnedMaps(Faults{}) {}
     /// Throws Error if a map cannot be made or pinned; needs root.
-    explicit PinnedMaps(const Faults &faults);
+    explicit PinnedMaps(const NetNs &where) : PinnedMaps(where, Faults{}) {}
+    PinnedMaps(const NetNs &where, const Faults &faults);
     ~PinnedMaps();
     PinnedMaps(const PinnedMaps &) = delete;
     PinnedMaps &operator=(const PinnedMaps &) = delete;
@@ -59,12 +64,18 @@ class PinnedMaps
 
     [[nodiscard]] bmc_control control() const;
     [[nodiscard]] std::uint64_t generation() const { return control().generation; }
-    [[nodiscard]] std::uint64_t heartbeat() const { return control().heartbeat_ns; }
+    /// Whether a socket is in the place of an endpoint.
+    [[nodiscard]] bool has_socket(std::uint32_t endpoint) const;
+    /// Number of endpoints with a socket.
+    [[nodiscard]] unsigned sockets() const;
     void set_generation(std::uint64_t generation);
 
     [[nodiscard]] std::uint64_t hash(std::string_view key) const;
     /// Version of the key's clock.
     [[nodiscard]] std::uint64_t version(std::string_view key) const;
+    /// Marks the key's clock as a hit does, and whether it is marked.
+    void visit(std::string_view key);
+    [[nodiscard]] bool visited(std::string_view key) const;
     /// What is at the key's place, for whatever key.
     [[nodiscard]] bmc_grant grant(std::string_view key) const;
     void clear_grant(std::string_view key);
@@ -74,12 +85,15 @@ class PinnedMaps
   private:
     void pin(const char *name, std::uint32_t value_size, std::uint32_t count, bool mappable,
              Mapping *mapping);
+    void pin_sockets();
+    [[nodiscard]] __u64 &clock(std::string_view key) const;
     void remove() noexcept;
 
     std::string folder_;
     Mapping control_;
     Mapping clocks_;
     Mapping grants_;
+    Fd sockets_;
 };
 
 } // namespace bmc::test

@@ -90,17 +90,17 @@ bmc_config usual_config()
 {
     bmc_config c{};
 
-    c.port_count = 2;
-    c.port[0] = htons(11211);
-    c.port[1] = htons(11311);
+    c.served.port_count = 2;
+    c.served.port[0] = htons(11211);
+    c.served.port[1] = htons(11311);
     c.mac_count = 1;
     std::copy(server_mac.begin(), server_mac.end(), c.mac[0].byte);
-    c.addr4_count = 2;
-    c.addr4[0] = ::inet_addr("10.77.0.1");
-    c.addr4[1] = ::inet_addr("10.77.0.9");
-    c.addr6_count = 2;
-    c.addr6[0] = address6("fd77::1");
-    c.addr6[1] = address6("fd77::9");
+    c.served.addr4_count = 2;
+    c.served.addr4[0] = ::inet_addr("10.77.0.1");
+    c.served.addr4[1] = ::inet_addr("10.77.0.9");
+    c.served.addr6_count = 2;
+    c.served.addr6[0] = address6("fd77::1");
+    c.served.addr6[1] = address6("fd77::9");
     c.vlan_count = 2;
     c.vlan[0] = BMC_VLAN(5, 0);
     c.vlan[1] = BMC_VLAN(7, 8) | BMC_VLAN_SERVICE;
@@ -128,21 +128,34 @@ bmc_config full_config()
 {
     bmc_config c = usual_config();
 
-    for (c.port_count = 0; c.port_count < BMC_MAX_PORTS; c.port_count++)
-        c.port[c.port_count] = htons(static_cast<std::uint16_t>(11211 + c.port_count));
+    for (c.served.port_count = 0; c.served.port_count < BMC_MAX_PORTS; c.served.port_count++)
+        c.served.port[c.served.port_count] =
+            htons(static_cast<std::uint16_t>(11211 + c.served.port_count));
     for (c.mac_count = 1; c.mac_count < BMC_MAX_MACS; c.mac_count++)
         c.mac[c.mac_count].byte[5] = static_cast<__u8>(0x80 + c.mac_count);
-    for (; c.addr4_count < BMC_MAX_ADDRESSES; c.addr4_count++)
-        c.addr4[c.addr4_count] = htonl(0x0a4d0100 + c.addr4_count);
-    for (; c.addr6_count < BMC_MAX_ADDRESSES; c.addr6_count++) {
-        c.addr6[c.addr6_count] = address6("fd77:1::");
-        c.addr6[c.addr6_count].word[3] = htonl(c.addr6_count);
+    for (; c.served.addr4_count < BMC_MAX_ADDRESSES; c.served.addr4_count++)
+        c.served.addr4[c.served.addr4_count] = htonl(0x0a4d0100 + c.served.addr4_count);
+    for (; c.served.addr6_count < BMC_MAX_ADDRESSES; c.served.addr6_count++) {
+        c.served.addr6[c.served.addr6_count] = address6("fd77:1::");
+        c.served.addr6[c.served.addr6_count].word[3] = htonl(c.served.addr6_count);
     }
     for (; c.vlan_count < BMC_MAX_VLANS; c.vlan_count++)
         c.vlan[c.vlan_count] = BMC_VLAN(100 + c.vlan_count, 0);
     for (; c.broadcast4_count < BMC_MAX_ADDRESSES; c.broadcast4_count++)
         c.broadcast4[c.broadcast4_count] = htonl(0x0a4d02ff + (c.broadcast4_count << 8));
     return c;
+}
+
+Fd udp_socket()
+{
+    sockaddr_in address{};
+    Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!fd || ::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0)
+        fail("open a UDP socket", errno);
+    return fd;
 }
 
 std::uint64_t monotonic_ns()
@@ -180,6 +193,8 @@ Datapath::Datapath(const Settings &settings)
     clocks_memory_ = map_memory("clocks", settings.clocks * sizeof(std::uint64_t));
     grants_memory_ = map_memory("grants", settings.grants * sizeof(bmc_grant));
     control_ = static_cast<bmc_control *>(control_memory_.get());
+
+    origin_ = udp_socket();
 
     poison_object_ = std::make_unique<Poison>();
     poison_object_->skeleton.reset(poison_bpf__open_and_load());
@@ -231,7 +246,7 @@ void Datapath::reset()
             fail("clear a bucket", errno);
     std::memset(grants_memory_.get(), 0, settings_.grants * sizeof(bmc_grant));
     for (std::uint64_t &clock : clocks())
-        clock = 1;
+        clock = BMC_CLOCK_TICK;
     *control_ = {};
     control_->seed[0] = 0x0123456789abcdef;
     control_->seed[1] = 0xfedcba9876543210;
@@ -240,7 +255,8 @@ void Datapath::reset()
     control_->grant_count = settings_.grants;
     control_->magic = BMC_MAGIC;
     control_->layout_version = BMC_LAYOUT_VERSION;
-    control_->heartbeat_ns = monotonic_ns();
+    for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
+        set_socket(endpoint, origin_.get());
     stage("rx_stages", 0, "hash_keys");
     stage("rx_stages", 1, "write_reply");
     stage("rx_stages", 2, "invalidate");
@@ -354,10 +370,9 @@ void Datapath::grant_value(std::string_view key, std::uint32_t flags, std::strin
     bmc_grant g{};
 
     g.key_hash = hash(key);
-    g.version = clock(key);
+    g.version = bmc_clock_version(clock(key));
     g.generation = control_->generation;
     g.deadline_ns = deadline_ns;
-    g.cas = 77;
     g.content =
         bmc_content_hash(control_->seed, flags, value.data(), static_cast<__u32>(value.size()));
     g.check = bmc_grant_check(&g);
@@ -412,6 +427,20 @@ unsigned Datapath::entries() const
         count += bucket.entries;
     }
     return count;
+}
+
+void Datapath::set_socket(std::uint32_t endpoint, int fd) const
+{
+    const auto value = static_cast<__u64>(fd);
+
+    if (bpf_map_update_elem(map_fd("sockets"), &endpoint, &value, BPF_ANY) != 0)
+        fail("put a socket in its place", errno);
+}
+
+void Datapath::remove_socket(std::uint32_t endpoint) const
+{
+    if (bpf_map_delete_elem(map_fd("sockets"), &endpoint) != 0)
+        fail("remove a socket", errno);
 }
 
 void Datapath::remove_stage(const char *array, std::uint32_t index) const

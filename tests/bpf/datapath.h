@@ -18,6 +18,7 @@
 #include "bmc/abi/config.h"
 #include "bmc/abi/counters.h"
 #include "bmc/abi/layout.h"
+#include "bmc/lib/fd.h"
 #include "tests/harness/packet.h"
 
 /*
@@ -80,7 +81,7 @@ class Datapath
     Datapath(const Datapath &) = delete;
     Datapath &operator=(const Datapath &) = delete;
 
-    /// Empty cache, no grants, clocks at 1, an origin that has just beaten.
+    /// Empty cache, no grants, clocks one tick on, an origin at every endpoint.
     void reset();
 
     /// Runs rx_filter on the frame, with 0xff in all memory that it must not take
@@ -115,6 +116,10 @@ class Datapath
     /// Entries in all buckets.
     [[nodiscard]] unsigned entries() const;
 
+    /// Puts a UDP socket of the origin's in the place of an endpoint, or takes the
+    /// one that is there out.
+    void set_socket(std::uint32_t endpoint, int fd) const;
+    void remove_socket(std::uint32_t endpoint) const;
     void remove_stage(const char *array, std::uint32_t index) const;
     [[nodiscard]] std::uint32_t verified_instructions(const char *program) const;
 
@@ -133,11 +138,15 @@ class Datapath
     std::unique_ptr<bpf_object, Close> object_;
     std::unique_ptr<void, Unmap> control_memory_, clocks_memory_, grants_memory_;
     bmc_control *control_ = nullptr;
+    Fd origin_; ///< a UDP socket
     bmc_counters counted_{};
     int poison_ = -1;
     struct Poison;
     std::unique_ptr<Poison> poison_object_;
 };
+
+/// A UDP socket on a free port of the loopback interface. Throws Error.
+Fd udp_socket();
 
 /// CLOCK_MONOTONIC in nanoseconds.
 std::uint64_t monotonic_ns();

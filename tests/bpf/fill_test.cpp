@@ -40,7 +40,7 @@ TEST_F(Fill, MatchingGrant)
     expect_out("VALUE key 7 5\r\nvalue\r\nEND\r\n", reply_counts("fill_keys"));
     expect_reply(dp(), "get key\r\n", "VALUE key 7 5\r\nvalue\r\nEND\r\n");
     expect_out("VALUE key 7 5\r\nvalue\r\nEND\r\n", reply_counts("fill_same_keys"));
-    dp().clock("key")++;
+    dp().clock("key") += BMC_CLOCK_TICK;
     dp().grant_value("key", 7, "value");
     expect_out("VALUE key 7 5\r\nvalue\r\nEND\r\n", reply_counts("fill_keys"));
     EXPECT_EQ(dp().entries(), 1U);
@@ -189,7 +189,7 @@ TEST_F(Fill, EveryBitOfTheGrantCounts)
     dp().grant_value("key", 0, "value");
     const bmc_grant good = dp().grant("key");
     for (std::size_t bit = 0; bit < 8 * sizeof(bmc_grant); bit++) {
-        if (bit / 64 == offsetof(bmc_grant, reserved) / 8)
+        if (bit / 8 - offsetof(bmc_grant, reserved) < sizeof(good.reserved))
             continue;
         bmc_grant bad = good;
         reinterpret_cast<std::uint8_t *>(&bad)[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
@@ -206,11 +206,11 @@ TEST_F(Fill, GrantFromBeforeAWriteOrFlush)
     const Counts stale = reply_counts("fill_stale_keys");
 
     dp().grant_value("key", 0, "value");
-    dp().clock("key")++;
+    dp().clock("key") += BMC_CLOCK_TICK;
     expect_out(text, stale);
-    dp().clock("key") -= 2;
+    dp().clock("key") -= 2 * BMC_CLOCK_TICK;
     expect_out(text, stale);
-    dp().clock("key")++;
+    dp().clock("key") += BMC_CLOCK_TICK;
     dp().control().generation++;
     expect_out(text, stale);
     dp().control().generation++;
@@ -225,7 +225,7 @@ TEST_F(Fill, GrantFromBeforeAWriteOrFlush)
 TEST_F(Fill, LateRepliesOfOldValues)
 {
     dp().fill("key", 0, "old");
-    dp().clock("key")++;
+    dp().clock("key") += BMC_CLOCK_TICK;
     dp().grant_value("key", 0, "new");
     expect_out("VALUE key 0 3\r\nold\r\nEND\r\n", reply_counts("fill_no_grant_keys"));
     expect_pass(dp(), request("get key\r\n"), get_counts("rx_miss_clock"));
@@ -290,7 +290,7 @@ TEST_F(Fill, ValuesThatLookLikeReplies)
     for (const std::string_view value :
          {"ab\ncd", "ab\r\ncd", "\r\n", "END\r\n", "x\r\nEND\r\n", "\n\n\n\n",
           "VALUE victim 0 4\r\nEVIL\r\n", "x\r\nVALUE victim 0 4\r\nEVIL\r\nEND\r\n"}) {
-        dp().clock("key")++;
+        dp().clock("key") += BMC_CLOCK_TICK;
         dp().fill("key", 0, value);
         expect_reply(dp(), "get key\r\n", value_text("key", 0, value) + "END\r\n");
         EXPECT_EQ(dp().entries(), 1U);
@@ -356,7 +356,7 @@ TEST_F(Fill, Largest)
     ASSERT_EQ(8 + text.size() + 5, 1400U);
     expect_out(text + "END\r\n", reply_counts("fill_keys"));
     expect_reply(dp(), "get key\r\n", text + "END\r\n");
-    dp().clock("key")++;
+    dp().clock("key") += BMC_CLOCK_TICK;
     dp().grant_value("key", 0, value + "v");
     expect_out(value_text("key", 0, value + "v") + "END\r\n", reply_counts("fill_too_large_keys"));
     expect_pass(dp(), request("get key\r\n"), get_counts("rx_miss_clock"));

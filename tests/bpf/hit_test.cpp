@@ -252,7 +252,7 @@ TEST_F(Hit, ReplyOfExactlyTheLimit)
     dp().fill("a", 0, std::string(600, 'a'));
     dp().fill("b", 0, b);
     expect_reply(dp(), "get a b\r\n", a + value_text("b", 0, b) + "END\r\n");
-    dp().clock("b")++;
+    dp().clock("b") += BMC_CLOCK_TICK;
     dp().fill("b", 0, b + "b");
     dp().counts();
     expect_pass(dp(), request("get a b\r\n"), get_counts("rx_pass_too_large"));

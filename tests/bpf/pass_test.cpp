@@ -390,15 +390,48 @@ TEST_F(Pass, NoOrigin)
 {
     const Counts no_origin = get_counts("rx_pass_origin");
 
-    dp().control().heartbeat_ns = 0;
-    expect_pass(dp(), request(get), no_origin);
-    // the programs read a clock that may be a tick of 10 ms behind
-    dp().control().heartbeat_ns = monotonic_ns() - BMC_HEARTBEAT_LIMIT_NS - 20000000;
-    expect_pass(dp(), request(get), no_origin);
-    dp().control().heartbeat_ns = 1;
-    expect_pass(dp(), request(get), no_origin);
-    dp().control().heartbeat_ns = monotonic_ns() - BMC_HEARTBEAT_LIMIT_NS / 2;
-    expect_all({});
+    for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
+        dp().remove_socket(endpoint);
+    for (const Family family : {Family::ipv4, Family::ipv6})
+        for (const std::uint16_t port : {11211, 11311})
+            expect_pass(dp(), request(get, {.family = family, .port = port}), no_origin);
+}
+
+// Each address and port has a socket of its own; a closed one is out at once.
+TEST_F(Pass, OriginAtOneEndpointOnly)
+{
+    struct Endpoint {
+        Family family;
+        std::uint16_t port;
+        std::uint32_t number;
+    };
+    const std::vector<Endpoint> endpoints = {
+        {Family::ipv4, 11211, bmc_endpoint(0, 0)},
+        {Family::ipv4, 11311, bmc_endpoint(0, 1)},
+        {Family::ipv6, 11211, bmc_endpoint(BMC_MAX_ADDRESSES, 0)},
+        {Family::ipv6, 11311, bmc_endpoint(BMC_MAX_ADDRESSES, 1)},
+    };
+    const auto expect_hits_at = [&](const Endpoint *only) {
+        for (const Endpoint &each : endpoints) {
+            const Around around{.family = each.family, .port = each.port};
+            if (&each == only)
+                expect_reply(dp(), get, "VALUE key 0 5\r\nvalue\r\nEND\r\n", around);
+            else
+                expect_pass(dp(), request(get, around), get_counts("rx_pass_origin"));
+            dp().counts();
+        }
+    };
+
+    for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
+        dp().remove_socket(endpoint);
+    for (const Endpoint &each : endpoints) {
+        Fd socket = udp_socket();
+
+        dp().set_socket(each.number, socket.get());
+        expect_hits_at(&each);
+        socket.close();
+        expect_hits_at(nullptr);
+    }
 }
 
 TEST_F(Pass, FlushInProgress)

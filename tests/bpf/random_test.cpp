@@ -30,7 +30,7 @@ class Origin
 
     void write(const std::string &key)
     {
-        dp_.clock(key)++;
+        dp_.clock(key) += BMC_CLOCK_TICK;
         if (any(4) == 0) {
             items_.erase(key);
             return;

@@ -46,10 +46,16 @@ gone() {
 
 ping_from() { "$lab" exec --name "$1" "$2" ping -q -c 1 -W 5 "$3"; }
 sees_bpffs() { [[ $("$lab" exec --name "$1" server stat -f -c %T /sys/fs/bpf) == bpf_fs ]]; }
-all_ended() { # PIDS: gone, or zombies that nobody has waited for yet
-    local pid
+# PIDS: gone, or zombies that nobody has waited for yet. One that is ending has left
+# its namespace a little before that.
+all_ended() {
+    local pid tries
     for pid in $1; do
-        [[ $(ps -o stat= -p "$pid") =~ ^Z?[^A-Z]*$ ]] || return 1
+        for ((tries = 0; tries < 1000; tries++)); do
+            [[ $(ps -o stat= -p "$pid") =~ ^Z?[^A-Z]*$ ]] && continue 2
+            sleep 0.02
+        done
+        return 1
     done
 }
 exits_with() { local s=0; "${@:2}" || s=$?; [[ $s -eq $1 ]]; }

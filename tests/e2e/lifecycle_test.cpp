@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <net/if.h>
-#include <thread>
+#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <nlohmann/json.hpp>
@@ -72,7 +72,6 @@ TEST_P(Lifecycle, Row27OriginKilled)
     const std::string k = cached_key("k", "old");
 
     stand().origin().kill();
-    std::this_thread::sleep_for(std::chrono::nanoseconds(BMC_HEARTBEAT_LIMIT_NS) + 100ms);
     expect_no_reply(get(k));
 
     // Without -o bmc it has nothing to do with the cache.
@@ -97,7 +96,12 @@ TEST_P(Lifecycle, Row27OriginFrozen)
 {
     const std::string k = cached_key("k", "value");
 
+    siginfo_t stopped{};
     stand().origin().process().signal(SIGSTOP);
+    // returns when the last of its threads has stopped
+    ASSERT_EQ(
+        ::waitid(P_PID, static_cast<id_t>(stand().origin().process().pid()), &stopped, WSTOPPED),
+        0);
     if (cached())
         expect_hit(get(k), value_reply(k, "value"));
     else

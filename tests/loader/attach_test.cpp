@@ -170,7 +170,12 @@ TEST_F(Attach, MapsHaveTheSizesOfTheBudgetAndControlSaysSo)
     EXPECT_EQ(control.magic, static_cast<__u32>(BMC_MAGIC));
     EXPECT_EQ(control.layout_version, static_cast<__u32>(BMC_LAYOUT_VERSION));
     EXPECT_EQ(control.generation % 2, 1U) << "no origin serves yet";
-    EXPECT_EQ(control.heartbeat_ns, 0U);
+    EXPECT_EQ(control.origin_pid, 0U);
+    EXPECT_NE(control.netns_cookie, 0U);
+    ASSERT_EQ(control.served.port_count, 1U);
+    EXPECT_EQ(control.served.port[0], htons(default_port));
+    EXPECT_GE(control.served.addr4_count, 1U);
+    EXPECT_GE(control.served.addr6_count, 1U);
     ASSERT_TRUE(detach_in(server(), wanted));
 }
 

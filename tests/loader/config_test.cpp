@@ -46,13 +46,13 @@ TEST(MakeConfig, FillsEverything)
     EXPECT_EQ(config->mac[1].byte[5], 2);
     EXPECT_EQ(config->mtu, 1400U);
     EXPECT_EQ(config->partial_checksums, 1U);
-    EXPECT_EQ(config->port_count, 2U);
-    EXPECT_EQ(config->port[0], htons(11211));
-    EXPECT_EQ(config->addr4_count, 1U);
-    EXPECT_EQ(config->addr4[0], htonl(0x0a000001));
-    EXPECT_EQ(config->addr6_count, 1U);
-    EXPECT_EQ(config->addr6[0].word[0], htonl(0xfd000000));
-    EXPECT_EQ(config->addr6[0].word[3], htonl(1));
+    EXPECT_EQ(config->served.port_count, 2U);
+    EXPECT_EQ(config->served.port[0], htons(11211));
+    EXPECT_EQ(config->served.addr4_count, 1U);
+    EXPECT_EQ(config->served.addr4[0], htonl(0x0a000001));
+    EXPECT_EQ(config->served.addr6_count, 1U);
+    EXPECT_EQ(config->served.addr6[0].word[0], htonl(0xfd000000));
+    EXPECT_EQ(config->served.addr6[0].word[3], htonl(1));
     EXPECT_EQ(config->bucket_count, 77U);
 }
 
@@ -72,9 +72,9 @@ TEST(MakeConfig, CountsWhatIsNamedTwiceOnce)
 
     ASSERT_TRUE(config);
     EXPECT_EQ(config->mac_count, 1U);
-    EXPECT_EQ(config->port_count, 2U);
-    EXPECT_EQ(config->addr4_count, 1U);
-    EXPECT_EQ(config->addr6_count, 1U);
+    EXPECT_EQ(config->served.port_count, 2U);
+    EXPECT_EQ(config->served.addr4_count, 1U);
+    EXPECT_EQ(config->served.addr6_count, 1U);
 }
 
 TEST(MakeConfig, RefusesMoreThanFits)

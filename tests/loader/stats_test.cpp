@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/stats.h"
 
-#include <ctime>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <numeric>
 #include <set>
+#include <sys/file.h>
 #include <vector>
 
 #include <bpf/bpf.h>
@@ -63,19 +65,24 @@ class StatsTest : public LoaderTest
     }
 
     /// Writes the control map as an origin would.
-    void beat(uint64_t generation, uint64_t age_ns) const
+    void set_generation(uint64_t generation) const
     {
         const std::string path = cache_->pins() + "/control";
         const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control));
         bmc_control control = {};
-        timespec now = {};
 
         ASSERT_TRUE(map && read_first(*map, path, &control));
-        clock_gettime(CLOCK_MONOTONIC, &now);
         control.generation = generation;
-        control.heartbeat_ns = static_cast<uint64_t>(now.tv_sec) * 1000000000 +
-                               static_cast<uint64_t>(now.tv_nsec) - age_ns;
         ASSERT_TRUE(write_first(map->get(), path, &control));
+    }
+
+    /// Enters a socket of this process for an endpoint, as an origin would.
+    void put_socket(uint32_t endpoint, const Fd &socket) const
+    {
+        const Fd map(bpf_obj_get((cache_->pins() + "/" BMC_PIN_SOCKETS).c_str()));
+        const auto value = static_cast<uint64_t>(socket.get());
+
+        ASSERT_EQ(bpf_map_update_elem(map.get(), &endpoint, &value, BPF_ANY), 0);
     }
 
     nlohmann::json json() const
@@ -167,16 +174,38 @@ TEST_F(StatsTest, JsonDescribesTheInstance)
     EXPECT_EQ(stats.at("origin_alive"), false);
 }
 
-TEST_F(StatsTest, OriginIsAliveWhileItsHeartbeatIsFresh)
+TEST_F(StatsTest, OriginIsAliveWhileItHoldsTheInstance)
 {
     EXPECT_THAT(table(), HasSubstr("no origin"));
-
-    beat(uint64_t{1} << 33, 0);
-    EXPECT_EQ(json().at("origin_alive"), true);
+    set_generation(uint64_t{1} << 33);
     EXPECT_EQ(json().at("generation"), uint64_t{1} << 33);
-
-    beat(4, 2 * BMC_HEARTBEAT_LIMIT_NS);
+    {
+        const Fd folder(open(cache_->pins().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        ASSERT_EQ(flock(folder.get(), LOCK_EX | LOCK_NB), 0);
+        EXPECT_EQ(json().at("origin_alive"), true);
+        EXPECT_THAT(table(), Not(HasSubstr("no origin")));
+    }
     EXPECT_EQ(json().at("origin_alive"), false);
+}
+
+TEST_F(StatsTest, NamesTheAddressesWithoutASocketOfTheOrigin)
+{
+    const std::string first = fmt::format("{}:{}", Lab::server4, default_port);
+    const auto without_origin = [this] {
+        return json().at("without_origin").get<std::vector<std::string>>();
+    };
+    const size_t all = without_origin().size();
+    EXPECT_THAT(without_origin(), testing::Contains(first));
+
+    Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    ASSERT_EQ(bind(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof address), 0);
+    put_socket(0, socket);
+    EXPECT_THAT(without_origin(), Not(testing::Contains(first)));
+    EXPECT_EQ(without_origin().size(), all - 1);
+    socket.close();
+    EXPECT_THAT(without_origin(), testing::Contains(first));
 }
 
 TEST_F(StatsTest, MapsOfAnotherLayoutAreRefused)
