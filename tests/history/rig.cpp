@@ -135,11 +135,16 @@ void Rig::start_origin()
     origin_.reset();
     origin_.emplace(arguments, &lab_.server());
     wait_until("memcached-sr listens", [this] {
-        if (!origin_->running())
-            throw Error(fmt::format("memcached-sr ended with status {}: {}", origin_->wait(),
-                                    origin_->err()));
+        check_origin();
         return origin_->listens(port, true) && origin_->listens(port, false);
     });
+}
+
+void Rig::check_origin()
+{
+    if (!origin_->running())
+        throw Error(
+            fmt::format("memcached-sr ended with status {}: {}", origin_->wait(), origin_->err()));
 }
 
 Interval Rig::restart_origin()

@@ -60,6 +60,8 @@ class Rig
 
     /// Starts memcached-sr and waits until it listens.
     void start_origin();
+    /// Throws Error with what it said if it has ended.
+    void check_origin();
     /// Ends it with SIGKILL and starts it again. Returns from before the one to
     /// after the other.
     Interval restart_origin();

@@ -10,13 +10,17 @@
 
 #include <fmt/format.h>
 
-#include "tests/harness/error.h"
+#include "bmc/lib/scope_guard.h"
+#include "tests/harness/wait.h"
 
 namespace bmc::test::history
 {
 
 namespace
 {
+
+/// For all operations, whatever the machine.
+constexpr std::chrono::minutes limit{10};
 
 void add(Tally &sum, const Tally &tally)
 {
@@ -31,13 +35,18 @@ class Threads
 {
   public:
     explicit Threads(std::size_t operations) : operations_(operations) {}
+    ~Threads() { stop(); }
+    Threads(const Threads &) = delete;
+    Threads &operator=(const Threads &) = delete;
 
     template <typename Client>
     void add(Client &client)
     {
+        running_++;
         threads_.emplace_back([this, &client] {
+            const ScopeGuard ended([this] { running_--; });
             try {
-                while (done_ < operations_ || held_) {
+                while (!stopped_ && (done_ < operations_ || held_)) {
                     const std::size_t before = client.tally().operations - client.tally().lost;
                     client.step();
                     done_ += client.tally().operations - client.tally().lost - before;
@@ -46,15 +55,16 @@ class Threads
                 const std::lock_guard lock(mutex_);
                 if (!failure_)
                     failure_ = std::current_exception();
-                done_ = operations_;
-                held_ = false;
+                stopped_ = true;
             }
         });
     }
 
     [[nodiscard]] std::size_t done() const { return done_; }
+    [[nodiscard]] bool running() const { return running_ > 0; }
     /// Whether to go on when the operations are done.
     void hold(bool on) { held_ = on; }
+    void stop() { stopped_ = true; }
 
     void join()
     {
@@ -67,10 +77,12 @@ class Threads
   private:
     std::size_t operations_;
     std::atomic<std::size_t> done_ = 0;
+    std::atomic<std::size_t> running_ = 0;
     std::atomic<bool> held_ = false;
+    std::atomic<bool> stopped_ = false;
     std::mutex mutex_;
     std::exception_ptr failure_;
-    std::vector<std::jthread> threads_;
+    std::vector<std::jthread> threads_; // ended before what they use goes
 };
 
 std::vector<const Protocol *> protocols_of(std::uint32_t writer)
@@ -125,8 +137,8 @@ Outcome run(Rig &rig, const Workload &workload,
         writers.emplace_back(client++,
                              std::make_unique<UdpConnection>(where, i % 2 == 0 ? server : server6,
                                                              workload.patience),
-                             std::vector<const Protocol *>{&ascii(), &meta()}, workload.keys,
-                             workload.mix, flushes, seeds());
+                             std::vector<const Protocol *>{&ascii(), &meta(), &binary()},
+                             workload.keys, workload.mix, flushes, seeds());
     for (std::uint32_t i = 0; i < workload.udp_readers; i++)
         readers.emplace_back(client++,
                              std::make_unique<UdpConnection>(where, i % 3 == 2 ? server6 : server,
@@ -141,18 +153,24 @@ Outcome run(Rig &rig, const Workload &workload,
         threads.add(writer);
     for (UdpReader &reader : readers)
         threads.add(reader);
-    std::exception_ptr failure;
     if (meanwhile) {
         try {
             meanwhile([&] { return threads.done(); });
         } catch (...) {
-            failure = std::current_exception();
+            rig.check_origin(); // the better reason
+            throw;
         }
-        threads.hold(false);
     }
+    threads.hold(false);
+    // A client would wait for a dead server for ever.
+    wait_until(
+        "all operations are done",
+        [&] {
+            rig.check_origin();
+            return !threads.running();
+        },
+        limit);
     threads.join();
-    if (failure)
-        std::rethrow_exception(failure);
     const double seconds = static_cast<double>(now() - start) / 1e9;
 
     std::deque<Log> logs;
