@@ -104,10 +104,8 @@ class Lru : public testing::TestWithParam<Lists>
 INSTANTIATE_TEST_SUITE_P(, Lru,
                          testing::Values(Lists{"segmented_without_cache", {}, false},
                                          Lists{"segmented_with_cache", {}, true},
-                                         Lists{"flat_with_cache", {"-o", "no_lru_segmented"}, true},
-                                         Lists{"flat_unmaintained_with_cache",
-                                               {"-o", "no_lru_segmented,no_lru_maintainer"},
-                                               true}),
+                                         Lists{
+                                             "flat_with_cache", {"-o", "no_lru_maintainer"}, true}),
                          [](const auto &lists) { return std::string(lists.param.name); });
 
 TEST_P(Lru, Row31HotKeysSurvive)
