@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bmc_maps.h"
@@ -108,6 +109,26 @@ static bool power_of_two(__u64 n)
     return n != 0 && (n & (n - 1)) == 0;
 }
 
+/*
+ * Takes the folder for this process and its children, or refuses if another has
+ * it. The bmc command looks for an origin by a shared lock, which it holds for an
+ * instant: where a shared lock can be had there is no origin, and it is waited for.
+ */
+static void lock_folder(int folder, const char *path)
+{
+    static const struct timespec instant = {.tv_nsec = 1000000};
+
+    while (flock(folder, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK && flock(folder, LOCK_SH | LOCK_NB) == 0)
+            nanosleep(&instant, NULL);
+        else if (errno == EWOULDBLOCK)
+            bmc_refuse(path, "another memcached is the origin of this instance",
+                       "end it first, or attach a second instance");
+        else
+            fail("cannot lock the folder", path, errno, "is it a folder of a BPF file system?");
+    }
+}
+
 void bmc_maps_open(const char *path, struct bmc_maps *maps)
 {
     /* Stays open: the lock lives as long as the process and its children. */
@@ -117,12 +138,7 @@ void bmc_maps_open(const char *path, struct bmc_maps *maps)
     if (folder < 0)
         fail("cannot open the folder", path, errno,
              errno == ENOENT ? "attach a bmc first" : "start memcached as root, with -u");
-    if (flock(folder, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            bmc_refuse(path, "another memcached is the origin of this instance",
-                       "end it first, or attach a second instance");
-        fail("cannot lock the folder", path, errno, "is it a folder of a BPF file system?");
-    }
+    lock_folder(folder, path);
 
     maps->path = path;
     maps->control = map_array(path, BMC_PIN_CONTROL, sizeof(*maps->control), &count);

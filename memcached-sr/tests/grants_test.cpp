@@ -5,9 +5,12 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/file.h>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -31,6 +34,26 @@ std::uint64_t now()
     ::clock_gettime(CLOCK_MONOTONIC, &time);
     return static_cast<std::uint64_t>(time.tv_sec) * second +
            static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+/// Whether a process other than this one has the folder open.
+bool opened_by_another(const std::string &folder)
+{
+    namespace fs = std::filesystem;
+
+    for (const fs::directory_entry &process : fs::directory_iterator("/proc")) {
+        const std::string pid = process.path().filename();
+        std::error_code gone;
+
+        if (pid.find_first_not_of("0123456789") != std::string::npos ||
+            pid == std::to_string(::getpid()))
+            continue;
+        for (fs::directory_iterator fd(process.path() / "fd", gone), end; !gone && fd != end;
+             fd.increment(gone))
+            if (fs::read_symlink(*fd, gone) == folder)
+                return true;
+    }
+    return false;
 }
 
 using Grants = WithMaps;
@@ -216,6 +239,22 @@ TEST_F(Life, OneOwner)
     EXPECT_EQ(maps().generation(), before.generation);
     EXPECT_EQ(maps().sockets(), 2U);
     EXPECT_EQ(maps().control().origin_pid, before.origin_pid);
+}
+
+// As `bmc stats` does, to see whether there is an origin.
+TEST_F(Life, IsNotRefusedBecauseSomebodyLooks)
+{
+    origin().stop();
+    const Fd folder(::open(maps().folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    ASSERT_EQ(::flock(folder.get(), LOCK_SH | LOCK_NB), 0);
+    const std::jthread lets_go([&] {
+        // held until memcached-sr has been there: it opens the folder first
+        wait_until("memcached-sr has come", [&] { return opened_by_another(maps().folder()); });
+        ::flock(folder.get(), LOCK_UN);
+    });
+    start_origin();
+    EXPECT_EQ(maps().sockets(), 2U);
 }
 
 /// A memcached-sr in the background, which is no child of this process.
