@@ -122,6 +122,10 @@ static __always_inline int origin_state(struct rx_scratch *s, __u32 endpoint,
     if (!socket)
         return 0;
     bpf_sk_release(socket); /* no reference was taken on a UDP socket; the verifier wants it */
+    /*
+     * The generation is read after the socket was seen: it then is of this origin or
+     * a later one, not of one whose place this origin has taken.
+     */
     bmc_barrier();
     s->generation = BMC_READ_ONCE(c->generation);
     bmc_barrier();

@@ -76,7 +76,8 @@ void bmc_origin_open(const char *path)
 
     /*
      * What an earlier origin left is void from here on. It may have died at any
-     * point, so the generation may be of either parity; it only grows.
+     * point, so the generation may be of either parity; it only grows. No socket is
+     * shown to bmc before that.
      */
     generation_to_odd();
     __atomic_store_n(&maps.control->origin_pid, 0, __ATOMIC_SEQ_CST);
