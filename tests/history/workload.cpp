@@ -111,7 +111,7 @@ Workload race()
 Workload flushes()
 {
     return {.keys = {.hot = 500, .cold = 1000, .hot_percent = 50},
-            .mix = {.reads = 900, .flushes = 10, .exptimes = 0, .strict_flushes = true},
+            .mix = {.reads = 900, .flushes = 50, .exptimes = 0, .strict_flushes = true},
             .tcp_writers = 1,
             .udp_writers = 0,
             .operations = 500'000};
