@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/loadgen/load.h"
 
+#include "bench/loadgen/cpu_time.h"
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -73,6 +75,11 @@ class ProgressLine
     std::thread thread_; // last: it uses the members above
 };
 
+Result<int64_t> server_cpu_ns(const Options &options)
+{
+    return options.server_pid == 0 ? Result<int64_t>(0) : cpu_time_ns(options.server_pid);
+}
+
 } // namespace
 
 Status store_keys(Run &run)
@@ -141,6 +148,9 @@ Result<Tally> run_load(Run &run, bool progress)
         workers.push_back(std::move(*worker));
         workers.back().publish_to(counts[i]);
     }
+    const auto cpu_before = server_cpu_ns(run.options);
+    if (!cpu_before)
+        return cpu_before.error();
     {
         std::unique_ptr<ProgressLine> line;
         if (progress)
@@ -154,6 +164,7 @@ Result<Tally> run_load(Run &run, bool progress)
         for (std::thread &thread : threads)
             thread.join();
     }
+    const auto cpu_after = server_cpu_ns(run.options);
 
     Tally total;
     for (size_t i = 0; i < workers.size(); i++) {
@@ -161,6 +172,9 @@ Result<Tally> run_load(Run &run, bool progress)
             return *errors[i];
         total.merge(workers[i].tally());
     }
+    if (!cpu_after)
+        return cpu_after.error();
+    total.server_cpu_s = static_cast<double>(*cpu_after - *cpu_before) / 1e9;
     return total;
 }
 

@@ -17,6 +17,11 @@ void declare_options(CLI::App &app, Options &options)
     where->add_option("-U,--udp-port", options.udp_port, "UDP port (0: the same as --port)")
         ->check(CLI::Range(0, 65535));
 
+    where
+        ->add_option("--server-pid", options.server_pid,
+                     "Report the CPU time that this process of this machine uses during the run")
+        ->check(CLI::PositiveNumber);
+
     auto *what = app.add_option_group("Content");
     what->add_option("-k,--keys", options.keys, "Number of keys stored before the run")
         ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 32));
@@ -77,6 +82,7 @@ nlohmann::json to_json(const Options &options)
         {"rate", options.rate},
         {"arrivals", options.arrivals},
         {"seed", options.seed},
+        {"server_pid", options.server_pid},
         {"strict", options.strict},
     };
 }

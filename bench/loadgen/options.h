@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <sys/types.h>
 
 namespace loadgen
 {
@@ -35,6 +36,7 @@ struct Options {
     double rate = 0; // requests per second; 0: closed loop
     std::string arrivals = "fixed";
     uint64_t seed = 1;
+    pid_t server_pid = 0; // 0: not known
 
     bool strict = false;
     std::string json; // file, or - for stdout; empty: a table

@@ -46,6 +46,7 @@ nlohmann::json report_json(const Options &options, const Tally &tally)
         {"sets", tally.sets},
         {"unsent", tally.unsent},
         {"duration_s", tally.duration_s},
+        {"server_cpu_s", tally.server_cpu_s},
         {"ops_per_s", ops_per_s(tally)},
         {"mean_us", latency.mean() / 1e3},
         {"p50_us", microseconds(latency.quantile(0.5))},
@@ -79,6 +80,8 @@ std::string report_table(const Options &options, const Tally &tally)
     if (options.rate > 0)
         line("unsent", grouped(tally.unsent));
     line("duration", fmt::format("{:.2f} s", tally.duration_s));
+    if (options.server_pid != 0)
+        line("CPU of the server", fmt::format("{:.2f} s", tally.server_cpu_s));
     line("throughput", grouped(static_cast<uint64_t>(ops_per_s(tally))) + " /s");
     line("latency  50 %", time(0.5));
     line("         90 %", time(0.9));

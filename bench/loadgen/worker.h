@@ -52,6 +52,7 @@ struct Tally {
     uint64_t unsent = 0;    // due by schedule, but no place in the window until the end
     uint64_t completed = 0; // replies and acknowledged sets before the time was up
     double duration_s = 0;
+    double server_cpu_s = 0;               // with --server-pid, until the last reply
     Histogram latency;                     // of gets
     std::vector<WrongReply> wrong_replies; // the first few
 
