@@ -24,8 +24,7 @@ namespace bmc::test::history
 
 using Random = std::mt19937_64;
 
-/// Which keys are used how often. The first `counters` of the hot and of the cold
-/// ones are counters, all others texts.
+/// Which keys are used how often. Some are counters, all others texts.
 struct Keys {
     std::size_t hot = 16;
     std::size_t cold = 6000;
@@ -34,7 +33,6 @@ struct Keys {
 
     [[nodiscard]] std::size_t draw(Random &random) const;
     [[nodiscard]] bool is_counter(std::size_t key) const { return key % counter_every == 0; }
-    [[nodiscard]] bool is_hot(std::size_t key) const { return key < hot; }
     /// Its name for memcached. Of different lengths.
     static std::string name(std::size_t key);
 };
