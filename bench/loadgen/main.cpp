@@ -73,6 +73,8 @@ Status write_report(const Options &options, const Tally &tally)
 
 int run(const Options &options)
 {
+    if (options.stored && options.set_ratio < 1)
+        return fail(error("use", "--stored", "it needs --set-ratio 1"));
     auto content = make_content(options);
     if (!content)
         return fail(content.error());
@@ -90,8 +92,9 @@ int run(const Options &options)
     // Sleeps end on time, not within the usual 50 us.
     prctl(PR_SET_TIMERSLACK, 1);
 
-    if (auto stored = store_keys(load); !stored)
-        return fail(stored.error());
+    if (!options.stored)
+        if (auto stored = store_keys(load); !stored)
+            return fail(stored.error());
     if (auto answered = probe_udp(load); !answered)
         return fail(answered.error());
     auto tally = run_load(load, !options.quiet && isatty(STDERR_FILENO) == 1);

@@ -48,6 +48,9 @@ void declare_options(CLI::App &app, Options &options)
     load->add_option("--set-ratio", options.set_ratio,
                      "Share of SETs, sent over TCP, one connection for each thread")
         ->check(CLI::Range(0.0, 1.0));
+    load->add_flag("--stored", options.stored,
+                   "Store no keys before the run; with SETs alone, as it takes the versions that "
+                   "are stored to judge replies");
     load->add_option("--rate", options.rate,
                      "Open loop: requests per second of all threads together, sent on schedule, "
                      "latency from the scheduled time (0: closed loop)")
@@ -79,6 +82,7 @@ nlohmann::json to_json(const Options &options)
         {"distribution", options.distribution},
         {"theta", options.theta},
         {"set_ratio", options.set_ratio},
+        {"stored", options.stored},
         {"rate", options.rate},
         {"arrivals", options.arrivals},
         {"seed", options.seed},

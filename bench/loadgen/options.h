@@ -33,7 +33,8 @@ struct Options {
     std::string distribution = "zipf";
     double theta = 0.99;
     double set_ratio = 0;
-    double rate = 0; // requests per second; 0: closed loop
+    bool stored = false; // keys are not stored before the run
+    double rate = 0;     // requests per second; 0: closed loop
     std::string arrivals = "fixed";
     uint64_t seed = 1;
     pid_t server_pid = 0; // 0: not known
