@@ -121,7 +121,24 @@ void bmc_origin_close(void)
 
 static __u64 key_hash(const char *key, size_t nkey)
 {
-    return bmc_key_hash(maps.seed, key, (__u32)nkey);
+    /*
+     * A SET asks twice, and the LRU maintainer again and again for the item that
+     * ends a list: comparing a key costs less than hashing it.
+     */
+    static _Thread_local struct {
+        size_t nkey;
+        __u64 hash;
+        char key[KEY_MAX_LENGTH];
+    } last = {.nkey = SIZE_MAX};
+
+    if (nkey > sizeof(last.key))
+        return bmc_key_hash(maps.seed, key, (__u32)nkey);
+    if (nkey != last.nkey || memcmp(key, last.key, nkey) != 0) {
+        last.nkey = nkey;
+        last.hash = bmc_key_hash(maps.seed, key, (__u32)nkey);
+        memcpy(last.key, key, nkey);
+    }
+    return last.hash;
 }
 
 static __u64 *clock_of(__u64 hash)
@@ -132,8 +149,18 @@ static __u64 *clock_of(__u64 hash)
 void bmc_origin_tick(const char *key, size_t nkey)
 {
     __atomic_fetch_add(clock_of(key_hash(key, nkey)), BMC_CLOCK_TICK, __ATOMIC_SEQ_CST);
-    /* The tick must be seen before anything that the item lock later gives free. */
+    /*
+     * The tick must be seen before anything that the item lock later gives free.
+     * x86's locked instructions see to that themselves.
+     */
+#ifndef __x86_64__
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+void bmc_origin_expect_tick(const char *key, size_t nkey)
+{
+    __builtin_prefetch(clock_of(key_hash(key, nkey)), 1);
 }
 
 bool bmc_origin_take_visit(const char *key, size_t nkey)

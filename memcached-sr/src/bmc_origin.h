@@ -54,6 +54,20 @@ static inline void bmc_tick(const char *key, size_t nkey)
         bmc_origin_tick(key, nkey);
 }
 
+/* Out of line part of bmc_expect_tick(). */
+void bmc_origin_expect_tick(const char *key, size_t nkey);
+
+/*
+ * Says that the key will probably be ticked soon. The clocks are many, so that a
+ * tick waits for memory, longer than for all else that it does, unless the clock
+ * is fetched while memcached waits for memory itself.
+ */
+static inline void bmc_expect_tick(const char *key, size_t nkey)
+{
+    if (bmc_origin_active)
+        bmc_origin_expect_tick(key, nkey);
+}
+
 /* Out of line part of bmc_take_visit(). */
 bool bmc_origin_take_visit(const char *key, size_t nkey);
 
