@@ -231,6 +231,18 @@ void bmc_maps_put_socket(const struct bmc_maps *maps, int fd)
     }
 }
 
+void bmc_maps_remove_sockets(const struct bmc_maps *maps)
+{
+    for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof(attr));
+        attr.map_fd = (__u32)maps->sockets;
+        attr.key = (__u64)(uintptr_t)&endpoint;
+        (void)sys_bpf(BPF_MAP_DELETE_ELEM, &attr); /* most places are empty */
+    }
+}
+
 /* Calls visit() for every endpoint of the instance; its text is valid until the next call. */
 static void for_each_endpoint(const struct bmc_served *served,
                               void (*visit)(__u32 endpoint, const char *text))

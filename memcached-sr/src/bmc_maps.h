@@ -32,6 +32,9 @@ void bmc_maps_open(const char *path, struct bmc_maps *maps);
  */
 void bmc_maps_put_socket(const struct bmc_maps *maps, int fd);
 
+/* Takes all sockets out: of this process, and any that an earlier one gave away. */
+void bmc_maps_remove_sockets(const struct bmc_maps *maps);
+
 /*
  * Says on stderr for which endpoints no socket was put, as the kernel answers
  * nothing there. Exits if there is none for any.

@@ -58,13 +58,18 @@ static void refuse_time_namespace(const char *path)
     long long seconds = 0;
     long long nanoseconds = 0;
 
-    if (offsets == NULL)
+    if (offsets == NULL && access("/proc/self/stat", F_OK) == 0)
         return; /* a kernel without time namespaces */
 
-    int fields = fscanf(offsets, "monotonic %lld %lld", &seconds, &nanoseconds);
+    int fields =
+        offsets == NULL ? 0 : fscanf(offsets, "monotonic %lld %lld", &seconds, &nanoseconds);
 
-    fclose(offsets);
-    if (fields == 2 && (seconds != 0 || nanoseconds != 0))
+    if (offsets != NULL)
+        fclose(offsets);
+    if (fields != 2)
+        bmc_refuse(path, "cannot read /proc/self/timens_offsets, which tells whose clock this is",
+                   "mount /proc");
+    if (seconds != 0 || nanoseconds != 0)
         bmc_refuse(path, "this time namespace has a CLOCK_MONOTONIC of its own",
                    "start memcached in the host's time namespace");
 }
@@ -80,6 +85,7 @@ void bmc_origin_open(const char *path)
      * shown to bmc before that.
      */
     generation_to_odd();
+    bmc_maps_remove_sockets(&maps);
     __atomic_store_n(&maps.control->origin_pid, 0, __ATOMIC_SEQ_CST);
     bmc_origin_active = true;
 }
@@ -115,6 +121,7 @@ void bmc_origin_close(void)
     pthread_mutex_lock(&generation_lock);
     serving = false;
     generation_to_odd();
+    bmc_maps_remove_sockets(&maps);
     __atomic_store_n(&maps.control->origin_pid, 0, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&generation_lock);
 }
@@ -211,6 +218,19 @@ static __u64 deadline_ns(rel_time_t exptime)
     return seconds <= 0 ? 0 : (__u64)seconds * 1000000000ULL - 1000000ULL;
 }
 
+/*
+ * The item's exptime, or when a delayed flush_all comes into force if that is
+ * sooner: the generation moves then too, but only when the clock handler runs.
+ */
+static rel_time_t end_of(const item *it)
+{
+    rel_time_t flush = settings.oldest_live;
+
+    if (flush > current_time && (it->exptime == 0 || flush < it->exptime))
+        return flush;
+    return it->exptime;
+}
+
 static __u64 content_hash(item *it)
 {
     client_flags_t flags = 0;
@@ -253,7 +273,7 @@ static void publish(const char *key, size_t nkey, item *it, __u64 generation_bef
         .key_hash = hash,
         .version = bmc_clock_version(__atomic_load_n(clock_of(hash), __ATOMIC_SEQ_CST)),
         .generation = generation_before,
-        .deadline_ns = it == NULL ? BMC_NO_DEADLINE : deadline_ns(it->exptime),
+        .deadline_ns = it == NULL ? BMC_NO_DEADLINE : deadline_ns(end_of(it)),
         .content = it == NULL ? BMC_CONTENT_ABSENT : content_hash(it),
     };
 

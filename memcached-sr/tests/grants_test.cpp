@@ -123,6 +123,31 @@ TEST_F(Grants, EndBeforeMemcachedDeniesTheItem)
     EXPECT_GT(now(), deadline);
 }
 
+// Also if the clock handler does not run then.
+TEST_F(Grants, EndWithADelayedFlush)
+{
+    store("forever", "1");
+    store("k", "1", 0, 100);
+    expect_tcp("flush_all 1000\r\n", "OK\r\n");
+    const std::uint64_t flush = now() + 1000 * second;
+
+    expect_value_granted("forever", "1");
+    EXPECT_GE(maps().grant("forever").deadline_ns, flush - 3 * second);
+    EXPECT_LE(maps().grant("forever").deadline_ns, flush);
+    expect_value_granted("k", "1");
+    EXPECT_LE(maps().grant("k").deadline_ns, now() + 100 * second);
+    expect_absence_granted("absent");
+
+    // one that is over bounds nothing
+    expect_tcp("flush_all\r\n", "OK\r\n");
+    wait_until("the flush has no hold on new items", [this] {
+        store("new", "1");
+        return udp().ask("get new\r\n") == "VALUE new 0 1\r\n1\r\nEND\r\n";
+    });
+    expect_value_granted("new", "1");
+    EXPECT_EQ(maps().grant("new").deadline_ns, BMC_NO_DEADLINE);
+}
+
 TEST_F(Grants, NotWhileTheGenerationIsOdd)
 {
     // As if a flush_all were between its two steps.

@@ -11,7 +11,13 @@
 #include <fstream>
 #include <string>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
 #include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -67,6 +73,33 @@ TEST_F(Life, SocketsEndWithTheProcess)
     start_origin();
     EXPECT_EQ(maps().sockets(), 2U);
     origin().stop();
+    EXPECT_EQ(maps().sockets(), 0U);
+}
+
+// Whoever was given a copy of a socket keeps it open.
+TEST_F(Life, SocketsThatAnEarlierOriginGaveAwayAreTakenOut)
+{
+    const auto pid = static_cast<pid_t>(maps().control().origin_pid);
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    std::vector<Fd> copies;
+
+    for (int fd = 0; fd < 100; fd++) {
+        Fd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+        int type = 0;
+        socklen_t size = sizeof(type);
+
+        if (copy && ::getsockopt(copy.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+            type == SOCK_DGRAM)
+            copies.push_back(std::move(copy));
+    }
+    origin().kill();
+    ASSERT_EQ(maps().sockets(), 2U) << "the copies keep the sockets open";
+    EXPECT_EQ(run({program_path("memcached-sr"), "-u", "nobody", "-p", "11300", "-U", "11300", "-o",
+                   "bmc=" + maps().folder()},
+                  &lab().server())
+                  .status,
+              EX_CONFIG)
+        << "it has no socket where bmc is attached";
     EXPECT_EQ(maps().sockets(), 0U);
 }
 
@@ -249,6 +282,22 @@ TEST_F(Ownership, IsNotForAnotherTimeNamespace)
     EXPECT_NE(result.status, 0);
     EXPECT_NE(result.err.find("this time namespace has a CLOCK_MONOTONIC of its own"),
               std::string::npos)
+        << result.err;
+    EXPECT_EQ(maps.generation(), 0U);
+}
+
+// A second clock cannot be ruled out where /proc does not tell.
+TEST_F(Ownership, NeedsProcToKnowTheClock)
+{
+    const PinnedMaps maps(lab().server());
+    const Result result =
+        run({"unshare", "--mount", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh",
+             program_path("memcached-sr"), "-u", "nobody", "-p", "11300", "-U", "11300", "-o",
+             "bmc=" + maps.folder()},
+            &lab().server());
+
+    EXPECT_NE(result.status, 0);
+    EXPECT_NE(result.err.find("cannot read /proc/self/timens_offsets"), std::string::npos)
         << result.err;
     EXPECT_EQ(maps.generation(), 0U);
 }

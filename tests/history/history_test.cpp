@@ -33,8 +33,8 @@ void expect_right(const char *name, Rig &rig, const Workload &workload, Outcome 
 }
 
 /// Has memcached's crawler remove expired and flushed items all the time. (The
-/// page mover works by itself: with `slabs reassign`, memcached 1.6.38 of any
-/// build soon dies under load.)
+/// page mover works by itself: with `slabs reassign -1 N`, memcached 1.6.38 itself
+/// soon dies under load.)
 void crawl(const Rig &rig, const Progress &progress, std::size_t operations)
 {
     constexpr std::size_t every = 5000; // operations
