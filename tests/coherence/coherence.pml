@@ -62,8 +62,9 @@
  * copies of entries and grants (bucket sequence, check word); equal hashes of
  * different keys or contents; overflow of counters; gets of several keys, which
  * are as many gets that share one reading of socket and generation; visited bits,
- * which decide what is evicted and nothing else. Eviction by memcached is a
- * deletion, like any other.
+ * which decide what is evicted and nothing else; TCP ports, network namespaces and
+ * copies of sockets that other processes hold. Eviction by memcached is a deletion,
+ * like any other. Expiry is not combined with flushes and ends of the origin.
  */
 
 #define KEYS   2
