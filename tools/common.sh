@@ -26,3 +26,22 @@ usage_error() {
 need_root() {
     [[ $EUID -eq 0 ]] || die "must run as root (sudo $program ...)"
 }
+
+# Ends the script, by way of its EXIT trap, when a signal asks for it.
+end_by_signal() {
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+# made FLAG COMMAND...: runs COMMAND and sets the variable FLAG, at which the clean-up
+# looks, to true. A signal meanwhile is obeyed after that: between the two, it would
+# leave behind what COMMAND made.
+made() {
+    local signal_status=0
+    trap 'signal_status=130' INT
+    trap 'signal_status=143' TERM HUP
+    "${@:2}"
+    printf -v "$1" true
+    end_by_signal
+    ((signal_status == 0)) || exit "$signal_status"
+}
