@@ -5,12 +5,12 @@
 # are is not tested. Usage: set_throughput_test.sh REPOSITORY BUILD
 
 set -euo pipefail
+# shellcheck source=tests/harness/check.sh
+source "$1/tests/harness/check.sh"
 
 bench=$1/bench/set_throughput
 build=$2
 name=settest$$
-failures=0
-scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 if [[ $(nproc) -lt 2 ]] || ! taskset -c 0 true 2>/dev/null || ! taskset -c 1 true 2>/dev/null; then
@@ -18,34 +18,16 @@ if [[ $(nproc) -lt 2 ]] || ! taskset -c 0 true 2>/dev/null || ! taskset -c 1 tru
     exit 0
 fi
 
-# check DESCRIPTION COMMAND...: the command must succeed.
-check() {
-    if "${@:2}" >"$scratch/output" 2>&1; then
-        echo "ok: $1"
-    else
-        echo "FAILED: $1 ($(tr '\n' ' ' <"$scratch/output"))"
-        failures=$((failures + 1))
-    fi
-}
-
-# refused TEXT ARGUMENT...: exits with 2 and one line that has TEXT.
-refused() {
-    local status=0 said
-    said=$("$bench" "${@:2}" 2>&1) || status=$?
-    echo "exit status $status: $said"
-    [[ $status -eq 2 && $said == *"$1"* && $said != *$'\n'* ]]
-}
-
 nothing_left() {
     ! ip netns list | grep "lab-$name-" && ! ls -d "/sys/fs/bpf/bmc/$name" 2>/dev/null
 }
 
 small=(--build "$build" --name "$name" --turns 2 --seconds 0.1 --keys 1000 --memory 16M)
 
-check "rounds that are no number" refused "from 1 to 1000" --rounds 1x
-check "one CPU for both" refused "a CPU each" --client-cpu 0
-check "option without value" refused "needs a value" --json
-check "unknown option" refused "unknown argument" --round 5
+check "rounds that are no number" refused 2 "from 1 to 1000" "$bench" --rounds 1x
+check "one CPU for both" refused 2 "a CPU each" "$bench" --client-cpu 0
+check "option without value" refused 2 "needs a value" "$bench" --json
+check "unknown option" refused 2 "unknown argument" "$bench" --round 5
 check "help" "$bench" --help
 
 check "a small run" "$bench" "${small[@]}" --rounds 2 --json "$scratch/figures"
@@ -68,4 +50,4 @@ wait $pid || status=$?
 check "an interrupted run says so" test $status -eq 143
 check "it leaves nothing" nothing_left
 
-[[ $failures -eq 0 ]] || { echo "$failures failed"; exit 1; }
+end_checks

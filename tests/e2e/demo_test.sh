@@ -5,11 +5,11 @@
 # build/release.
 
 set -euo pipefail
+# shellcheck source=tests/harness/check.sh
+source "$1/tests/harness/check.sh"
 
 demo=$1/tools/demo
 name=demotest$$
-failures=0
-scratch=$(mktemp -d)
 pid=""
 
 cleanup() {
@@ -19,34 +19,16 @@ cleanup() {
 # shellcheck disable=SC2064 # the repository is known now
 trap "cleanup '$1'" EXIT
 
-# check DESCRIPTION COMMAND...: the command must succeed.
-check() {
-    if "${@:2}" >"$scratch/output" 2>&1; then
-        echo "ok: $1"
-    else
-        echo "FAILED: $1 ($(tr '\n' ' ' <"$scratch/output"))"
-        failures=$((failures + 1))
-    fi
-}
-
-# refused TEXT ARGUMENT...: exits with 2 and one line that has TEXT.
-refused() {
-    local status=0 said
-    said=$("$demo" "${@:2}" 2>&1) || status=$?
-    echo "exit status $status: $said"
-    [[ $status -eq 2 && $said == *"$1"* && $said != *$'\n'* ]]
-}
-
 nothing_left() {
     ! ip netns list | grep "lab-$name-" && ! ls -d "/sys/fs/bpf/bmc/$name" 2>/dev/null &&
         ! grep -lsz "demo-${name}[/]" /proc/[0-9]*/cmdline
 }
 
-check "seconds that are no number" refused "from 1 to 9999" --seconds 1s
-check "no seconds at all" refused "from 1 to 9999" --seconds 0
-check "option without value" refused "needs a value" --json
-check "unknown option" refused "unknown argument" --second 5
-check "bad name" refused "bad name" --name a/b
+check "seconds that are no number" refused 2 "from 1 to 9999" "$demo" --seconds 1s
+check "no seconds at all" refused 2 "from 1 to 9999" "$demo" --seconds 0
+check "option without value" refused 2 "needs a value" "$demo" --json
+check "unknown option" refused 2 "unknown argument" "$demo" --second 5
+check "bad name" refused 2 "bad name" "$demo" --name a/b
 check "help" "$demo" --help
 
 check "a run of one second" "$demo" --name "$name" --seconds 1 --json "$scratch/figures"
@@ -73,4 +55,4 @@ pid=""
 check "an interrupted run says so" test $status -eq 143
 check "it leaves nothing" nothing_left
 
-[[ $failures -eq 0 ]] || { echo "$failures failed"; exit 1; }
+end_checks

@@ -4,12 +4,11 @@
 # Tests of tools/lab. Usage: lab_test.sh REPOSITORY
 
 set -euo pipefail
+# shellcheck source=tests/harness/check.sh
+source "$1/tests/harness/check.sh"
 
 lab=$1/tools/lab
 prefix=labtest$$
-failures=0
-scratch=$(mktemp -d)
-output=$scratch/output
 
 cleanup() {
     for name in $(names); do
@@ -20,24 +19,6 @@ cleanup() {
 trap cleanup EXIT
 
 names() { "$lab" list | grep "^$prefix" || true; }
-
-# check DESCRIPTION COMMAND...: the command must succeed.
-check() {
-    if "${@:2}" >"$output" 2>&1; then
-        echo "ok: $1"
-    else
-        echo "FAILED: $1 ($(tr '\n' ' ' <"$output"))"
-        failures=$((failures + 1))
-    fi
-}
-
-# refused STATUS TEXT COMMAND...: exits with STATUS and one line that has TEXT.
-refused() {
-    local status=0 said
-    said=$("${@:3}" 2>&1) || status=$?
-    echo "exit status $status: $said"
-    [[ $status -eq $1 && $said == *"$2"* && $said != *$'\n'* ]]
-}
 
 # A lab leaves no namespace, no pinned program and no process behind.
 gone() {
@@ -103,7 +84,7 @@ for tool in ip clang bpftool ping; do
     status=0
     # shellcheck disable=SC2016 # for the inner shell
     PATH=$scratch:$PATH bash -c 'echo $$ >"$0/pid"; exec "$1" up --name "$2"' \
-        "$scratch" "$lab" "$c" >"$output" 2>&1 || status=$?
+        "$scratch" "$lab" "$c" >"$scratch/output" 2>&1 || status=$?
     rm "$scratch/$tool"
     check "up interrupted in $tool ends" test $status -eq 143
     check "up interrupted in $tool leaves nothing" gone "$c"
@@ -127,4 +108,4 @@ check "unknown role" refused 2 "must be server or client" "$lab" exec router tru
 check "no command to run" refused 2 "needs a command" "$lab" exec server
 check "help" "$lab" --help
 
-[[ $failures -eq 0 ]] || { echo "$failures failed"; exit 1; }
+end_checks
