@@ -4,12 +4,12 @@
 #include <poll.h>
 
 #include <fmt/format.h>
+#include <systemd/sd-daemon.h>
 
 #include "bmc/cli/attach.h"
 #include "bmc/cli/commands.h"
 #include "bmc/cli/detach.h"
 #include "bmc/cli/end_signals.h"
-#include "bmc/cli/service.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/origin.h"
 
@@ -77,9 +77,10 @@ void run(const Arguments &arguments)
     EndSignals signals;
     const Attached attached = attach_and_report(arguments.attach, signals);
 
-    notify_service("READY=1");
+    /* Without a service manager, or if it does not listen, there is nobody to tell. */
+    static_cast<void>(sd_notify(0, "READY=1"));
     watch(instance, attached, signals);
-    notify_service("STOPPING=1");
+    static_cast<void>(sd_notify(0, "STOPPING=1"));
     if (arguments.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
                         instance));

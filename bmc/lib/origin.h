@@ -52,9 +52,6 @@ class OriginWatch
     /// The origin that was last reported.
     const Origin &origin() const { return origin_; }
 
-    /// Whether it lives, as far as reported.
-    bool has_origin() const { return alive_; }
-
     /// Readable when there is a change to be seen at once; -1 if only look() can
     /// tell. Valid until the next look().
     int wakeup() const { return alive_ && origin_.process ? origin_.process.get() : -1; }
