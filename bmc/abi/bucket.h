@@ -13,22 +13,24 @@
 #define BMC_BLOCK_SIZE    64
 #define BMC_BUCKET_BLOCKS 64 /* the first two hold the header */
 #define BMC_HEADER_BLOCKS 2
-#define BMC_BUCKET_WAYS   24 /* entries of one bucket; a multiple of four */
+#define BMC_BUCKET_WAYS   32 /* entries of one bucket; a multiple of four */
 
 struct bmc_bucket {
-    __u32 sequence;               /* odd while a writer is at work; see cache.h */
-    __u32 visited;                /* bit per way: hit since the hand last passed */
-    __u64 used;                   /* bit per block of an entry; header blocks never */
-    __u32 hand;                   /* next way to consider for eviction */
-    __u32 entries;                /* ways in use */
-    __u16 tag[BMC_BUCKET_WAYS];   /* 0: way is empty; unique in its bucket */
-    __u8 first[BMC_BUCKET_WAYS];  /* first block of the entry */
-    __u8 blocks[BMC_BUCKET_WAYS]; /* blocks that it takes */
-    __u8 pad[8];
+    __u32 sequence;              /* odd while a writer is at work; see cache.h */
+    __u32 visited;               /* bit per way: hit since the hand last passed */
+    __u64 used;                  /* bit per block of an entry; header blocks never */
+    __u32 hand;                  /* next way to consider for eviction */
+    __u32 entries;               /* ways in use */
+    __u8 first[BMC_BUCKET_WAYS]; /* first block of the entry; its length tells how many */
+    __u8 reserved[8];
+    __u16 tag[BMC_BUCKET_WAYS]; /* 0: way is empty; unique in its bucket */
     __u8 block[BMC_BUCKET_BLOCKS - BMC_HEADER_BLOCKS][BMC_BLOCK_SIZE];
 };
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_bucket) == BMC_BLOCK_SIZE * BMC_BUCKET_BLOCKS, "one page");
+BMC_STATIC_ASSERT(__builtin_offsetof(struct bmc_bucket, tag) == BMC_CACHE_LINE &&
+                      sizeof(__u16) * BMC_BUCKET_WAYS == BMC_CACHE_LINE,
+                  "the tags are one cache line");
 
 /*
  * Head of an entry, at the start of its first block; the reply's text for the
@@ -46,5 +48,11 @@ struct bmc_entry {
 
 #define BMC_ENTRY_HEAD 32
 BMC_STATIC_ASSERT(sizeof(struct bmc_entry) == BMC_ENTRY_HEAD, "half a block");
+
+/* Blocks of an entry with a text of `length` bytes. */
+BMC_INLINE __u32 bmc_entry_blocks(__u32 length)
+{
+    return (BMC_ENTRY_HEAD + length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE;
+}
 
 #endif

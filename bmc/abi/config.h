@@ -35,7 +35,7 @@ struct bmc_config {
      * header only, and is accepted with that.
      */
     __u32 partial_checksums;
-    __u32 reserved2;
+    __u32 tc_only; /* 1 if no XDP program is attached and TC ingress sees every packet first */
 };
 
 /*

@@ -21,8 +21,10 @@
     X(rx_gets, "well-formed get requests among them")                                         \
     /* ingress: answered by the kernel */                                                     \
     X(hit, "get requests answered by the kernel")                                             \
+    X(hit_tc, "of them, answered at TC ingress")                                              \
     X(hit_keys, "keys answered with a value")                                                 \
     X(hit_absent_keys, "keys answered as absent")                                             \
+    X(rx_handed, "handed from XDP to TC ingress: the frame has no room for the reply")        \
     /* ingress: passed up because the packet is not plain */                                  \
     X(rx_pass_fragment, "passed up: IP fragment")                                             \
     X(rx_pass_ip_options, "passed up: IPv4 options or IPv6 extension headers")                \
@@ -40,7 +42,7 @@
     X(rx_pass_keys, "passed up: more keys than one pass can look up")                         \
     X(rx_pass_origin, "passed up: no origin answers at this address")                         \
     X(rx_pass_generation, "passed up: a flush or a start of the origin is in progress")       \
-    X(rx_pass_too_large, "passed up: the reply would not fit one datagram of 1400 bytes")     \
+    X(rx_pass_too_large, "passed up: the reply would take more than two datagrams")           \
     X(rx_pass_mtu, "passed up: the reply would not fit the MTU")                              \
     X(rx_pass_room, "passed up: the frame cannot grow to the size of the reply")              \
     X(rx_pass_internal, "passed up: a map or helper failed; should never count")              \
@@ -65,6 +67,7 @@
     X(tx_pass_internal, "not used to fill: a map or helper failed; should never count")       \
     X(tx_pass_tail_call, "not used to fill: a stage was not there")                           \
     X(fill_keys, "values installed")                                                          \
+    X(fill_grant_keys, "of them, from the grant of a write instead of a reply")               \
     X(fill_same_keys, "values already installed at this clock version")                       \
     X(fill_no_grant_keys, "values not installed: no matching grant")                          \
     X(fill_stale_keys, "values not installed: granted before a later write or flush")         \

@@ -12,7 +12,7 @@
 #include "served.h"
 
 /* Raised whenever anything in abi/ changes its meaning or its place. */
-#define BMC_LAYOUT_VERSION 2
+#define BMC_LAYOUT_VERSION 3
 #define BMC_MAGIC          0x31636d62 /* "bmc1" in memory on little endian */
 
 #define BMC_PIN_ROOT "/sys/fs/bpf/bmc"
@@ -20,7 +20,7 @@
 /* Names of the pinned maps that the origin opens, in the instance's folder. */
 #define BMC_PIN_CONTROL "control" /* array, 1 x struct bmc_control */
 #define BMC_PIN_CLOCKS  "clocks"  /* array, clock_count x __u64 */
-#define BMC_PIN_GRANTS  "grants"  /* array, grant_count x struct bmc_grant */
+#define BMC_PIN_GRANTS  "grants"  /* array, grant_count x struct bmc_grant_slot */
 
 /*
  * The UDP sockets by which the origin answers: a sockmap with a place for every
@@ -92,11 +92,29 @@ struct bmc_grant {
     __u64 generation;
     __u64 deadline_ns; /* CLOCK_MONOTONIC, or BMC_NO_DEADLINE */
     __u64 content;
-    __u64 reserved[2];
+    __u32 text_length; /* at most BMC_GRANT_TEXT_MAX */
+    __u32 unread;      /* the origin's: texts left here in a row for this key without a hit */
+    __u64 reserved;
     __u64 check;
 };
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_grant) == BMC_CACHE_LINE, "one cache line");
+
+/*
+ * A place of the map `grants`. The value that a grant is about comes to the kernel in
+ * a reply, or, as long as text_length is not zero, in `text`:
+ * "VALUE <key> <flags> <bytes>\r\n<value>\r\n". Either way `content` tells whether the
+ * bytes are those that the grant is about, so neither text nor text_length is under
+ * the check word.
+ */
+#define BMC_GRANT_TEXT_MAX 448
+
+struct bmc_grant_slot {
+    struct bmc_grant grant;
+    __u8 text[BMC_GRANT_TEXT_MAX];
+};
+
+BMC_STATIC_ASSERT(sizeof(struct bmc_grant_slot) == 8 * BMC_CACHE_LINE, "whole cache lines");
 
 /* Index of a key's clock. count is a power of two. */
 BMC_INLINE __u32 bmc_clock_index(__u64 key_hash, __u64 count)

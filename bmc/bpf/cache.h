@@ -24,8 +24,8 @@
 /* Room for the headers in front of a reply's text: 14 + 8 + 40 + 8 + 8, rounded up. */
 #define BMC_REPLY_HEADERS 80
 #define BMC_CLOSING_SIZE  5 /* "END\r\n" */
-/* Most bytes of VALUE text that fit one datagram. */
-#define BMC_REPLY_TEXT_MAX (BMC_UDP_PAYLOAD_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
+/* Most bytes of VALUE text of one reply, and so of one entry. */
+#define BMC_REPLY_TEXT_MAX (BMC_TEXT_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
 #define BMC_ENTRY_BLOCKS_MAX \
     ((BMC_ENTRY_HEAD + BMC_REPLY_TEXT_MAX + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE)
 
@@ -34,7 +34,7 @@
  * copied to its end, so there is slack for one more entry behind the longest.
  */
 struct bmc_reply {
-    __u8 byte[BMC_REPLY_HEADERS + BMC_UDP_PAYLOAD_MAX + BMC_ENTRY_BLOCKS_MAX * BMC_BLOCK_SIZE];
+    __u8 byte[BMC_REPLY_HEADERS + BMC_TEXT_MAX + BMC_ENTRY_BLOCKS_MAX * BMC_BLOCK_SIZE];
 };
 
 enum bmc_cache_result {
@@ -226,8 +226,10 @@ BMC_INLINE __u64 bmc_block_bits(__u32 count)
 /* Empties a way. The bucket is locked. */
 BMC_INLINE void bmc_bucket_remove(struct bmc_bucket *b, __u32 way)
 {
-    b->used &= ~(bmc_block_bits(b->blocks[way]) << (b->first[way] & 63));
-    b->blocks[way] = 0;
+    const __u32 first = b->first[way];
+    const __u16 length = (__u16)bmc_block(b, first)[3];
+
+    b->used &= ~(bmc_block_bits(bmc_entry_blocks(length)) << (first & 63));
     b->tag[way] = 0;
     b->entries--;
     BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << way));
@@ -244,7 +246,7 @@ BMC_INLINE __u32 bmc_bucket_advance(struct bmc_bucket *b)
     if (hand >= BMC_BUCKET_WAYS)
         hand = 0;
     b->hand = hand + 1;
-    if (!b->blocks[hand])
+    if (!b->tag[hand])
         return 0;
     if (b->visited & (1U << hand)) {
         BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << hand));
@@ -262,7 +264,7 @@ BMC_INLINE __u64 bmc_free_runs(__u64 free, __u32 count)
 {
     __u32 i;
 
-    for (i = 0; i < 5; i++) { /* 23 -> 12 -> 6 -> 3 -> 2 -> 1 */
+    for (i = 0; i < 5; i++) { /* 24 -> 12 -> 6 -> 3 -> 2 -> 1 */
         __u32 half = count >> 1;
 
         free &= free >> half;
@@ -285,7 +287,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     const __u64 reserved = bmc_block_bits(BMC_HEADER_BLOCKS);
     const __u8 *text = source->byte + pos;
     const __u32 length = head->length;
-    const __u32 count = (BMC_ENTRY_HEAD + length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE;
+    const __u32 count = bmc_entry_blocks(length);
     /* The sum tells another key of the same tag, version and length apart. */
     const __u64 shape = (__u64)length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
     const __u16 tag = bmc_tag(hash);
@@ -326,7 +328,6 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     first = bmc_lowest_bit(runs);
     b->used |= bmc_block_bits(count) << first;
     b->first[way] = (__u8)first;
-    b->blocks[way] = (__u8)count;
     b->tag[way] = tag;
 
     to = bmc_block(b, first);

@@ -10,10 +10,12 @@
  */
 static __always_inline int read_grant(const struct bmc_control *c, __u64 hash, struct bmc_grant *g)
 {
-    const struct bmc_grant *shared = element(&grants, bmc_grant_index(hash, c->grant_count));
+    const struct bmc_grant_slot *slot = element(&grants, bmc_grant_index(hash, c->grant_count));
+    const struct bmc_grant *shared;
 
-    if (!shared)
+    if (!slot)
         return 0;
+    shared = &slot->grant;
     g->key_hash = BMC_READ_ONCE(shared->key_hash);
     if (g->key_hash != hash)
         return 0;

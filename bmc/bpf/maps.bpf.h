@@ -33,7 +33,7 @@ struct {
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
     __type(key, __u32);
-    __type(value, struct bmc_grant);
+    __type(value, struct bmc_grant_slot);
 } grants SEC(".maps");
 
 struct {

@@ -140,8 +140,8 @@ static __always_inline int do_write_reply(struct xdp_md *ctx)
     if (!s)
         return pass(BMC_COUNTER_rx_pass_internal);
     text_length = s->text_length;
-    if (text_length > BMC_REPLY_TEXT_MAX)
-        return pass(BMC_COUNTER_rx_pass_internal);
+    if (text_length > BMC_DATAGRAM_DATA - BMC_CLOSING_SIZE)
+        return pass(BMC_COUNTER_rx_pass_too_large);
     udp_length = UDP_HEADER_SIZE + BMC_FRAME_SIZE + text_length + BMC_CLOSING_SIZE;
     ip_header = s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE;
     if (!fits_mtu(ctx, s, ip_header + udp_length))

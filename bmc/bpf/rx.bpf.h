@@ -192,7 +192,7 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
         return pass(BMC_COUNTER_rx_pass_ip_header);
 
     length = p.udp_length - UDP_HEADER_SIZE;
-    if (length > BMC_TEXT_MAX)
+    if (length > BMC_PAYLOAD_MAX)
         return pass(BMC_COUNTER_rx_pass_too_long);
     if (length <= BMC_FRAME_SIZE)
         return pass(BMC_COUNTER_rx_pass_frame_header);

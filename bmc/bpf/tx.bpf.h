@@ -59,7 +59,7 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     if (!s)
         return skip(BMC_COUNTER_tx_pass_internal);
     length = p.udp_length - UDP_HEADER_SIZE;
-    if (length <= BMC_FRAME_SIZE || length > BMC_TEXT_MAX)
+    if (length <= BMC_FRAME_SIZE || length > BMC_PAYLOAD_MAX)
         return skip(BMC_COUNTER_tx_pass_length);
     if (bpf_skb_load_bytes(ctx, (void *)(p.udp + 1) - data, s->reply.byte, length))
         return skip(BMC_COUNTER_tx_pass_internal);

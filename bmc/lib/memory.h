@@ -27,8 +27,9 @@ struct MemorySplit {
 /// buckets, never exceeding it:
 ///  - clocks get the largest power of two that fits a quarter of the budget, so
 ///    that keys seldom share one: a write to either invalidates both;
-///  - grants, which live from an answer of the origin to its way past TC egress,
-///    get the largest power of two that fits 1/64, at least 1024;
+///  - grants, which live from an answer of the origin to its way past TC egress, or
+///    from a write to the key's next get, get the largest power of two that fits
+///    an eighth, at least 256;
 ///  - buckets get the rest.
 MemorySplit split_memory(uint64_t budget);
 

@@ -22,8 +22,11 @@
 #include <string.h>
 #endif
 
-/* Longest UDP payload that is looked at: IPv4, MTU 1500. */
-#define BMC_TEXT_MAX 1472
+/*
+ * Longest text that is looked at: a UDP payload (1472 bytes over IPv4 with an MTU of
+ * 1500), or a reply put together of two. A multiple of 8.
+ */
+#define BMC_TEXT_MAX 1488
 /* What a masked length of digest.h (at most 0x7f8) and a word can reach behind it. */
 #define BMC_TEXT_SLACK 2064
 /* memcached's KEY_MAX_LENGTH (protocol.txt, "Keys"). */

@@ -23,6 +23,10 @@ BMC_STATIC_ASSERT(sizeof(struct bmc_udp_frame) == 8, "eight bytes on the wire");
  * included (UDP_MAX_PAYLOAD_SIZE in memcached.h).
  */
 #define BMC_UDP_PAYLOAD_MAX 1400
+/* Longest payload that is looked at: that of an IPv4 packet of 1500 bytes. */
+#define BMC_PAYLOAD_MAX 1472
+/* Most bytes of a reply in one datagram. */
+#define BMC_DATAGRAM_DATA (BMC_UDP_PAYLOAD_MAX - BMC_FRAME_SIZE)
 
 /*
  * Whether the frame header at the start of the text announces a whole message:

@@ -10,7 +10,7 @@ struct bmc_maps {
     const char *path; /* the instance's folder */
     struct bmc_control *control;
     __u64 *clocks;
-    struct bmc_grant *grants;
+    struct bmc_grant_slot *grants;
     __u64 clock_count; /* this and the next two are copies of what the loader wrote once */
     __u64 grant_count;
     __u64 seed[2];

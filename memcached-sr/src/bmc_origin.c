@@ -268,7 +268,7 @@ static void publish(const char *key, size_t nkey, item *it, __u64 generation_bef
         return;
 
     __u64 hash = key_hash(key, nkey);
-    struct bmc_grant *grant = &maps.grants[bmc_grant_index(hash, maps.grant_count)];
+    struct bmc_grant *grant = &maps.grants[bmc_grant_index(hash, maps.grant_count)].grant;
     struct bmc_grant new = {
         .key_hash = hash,
         .version = bmc_clock_version(__atomic_load_n(clock_of(hash), __ATOMIC_SEQ_CST)),

@@ -80,7 +80,7 @@ PinnedMaps::PinnedMaps(const NetNs &where, const Faults &faults) : folder_(uniqu
     try {
         pin(BMC_PIN_CONTROL, sizeof(bmc_control), 1, true, &control_);
         pin(BMC_PIN_CLOCKS, faults.clock_size, clock_count, faults.mappable, &clocks_);
-        pin(BMC_PIN_GRANTS, sizeof(bmc_grant), faults.grant_count, true, &grants_);
+        pin(BMC_PIN_GRANTS, sizeof(bmc_grant_slot), faults.grant_count, true, &grants_);
         pin_sockets();
         if (!faults.pin_grants)
             std::filesystem::remove(folder_ + "/" BMC_PIN_GRANTS);
@@ -219,14 +219,15 @@ bool PinnedMaps::visited(std::string_view key) const
 
 bmc_grant PinnedMaps::grant(std::string_view key) const
 {
-    return array<bmc_grant>(grants_,
-                            control_grant_count)[bmc_grant_index(hash(key), control_grant_count)];
+    return array<bmc_grant_slot>(
+               grants_, control_grant_count)[bmc_grant_index(hash(key), control_grant_count)]
+        .grant;
 }
 
 void PinnedMaps::clear_grant(std::string_view key)
 {
-    array<bmc_grant>(grants_,
-                     control_grant_count)[bmc_grant_index(hash(key), control_grant_count)] = {};
+    array<bmc_grant_slot>(
+        grants_, control_grant_count)[bmc_grant_index(hash(key), control_grant_count)] = {};
 }
 
 std::uint64_t PinnedMaps::content(std::uint32_t flags, std::string_view value) const

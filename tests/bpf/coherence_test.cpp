@@ -150,12 +150,12 @@ TEST_F(Coherence, AbsenceNeedsACurrentGrant)
     dp().control().generation -= 2;
     expect_reply(dp(), line, "END\r\n");
 
-    // every bit of the grant counts; the reserved words do not
+    // every bit under the check word counts, and none of the others
     for (std::size_t bit = 0; bit < 8 * sizeof(bmc_grant); bit++) {
         bmc_grant bad = good;
         reinterpret_cast<std::uint8_t *>(&bad)[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
         dp().grant("gone") = bad;
-        if (bit / 8 - offsetof(bmc_grant, reserved) < sizeof(good.reserved))
+        if (is_outside_check(bit / 8))
             expect_reply(dp(), line, "END\r\n");
         else
             expect_unknown();
@@ -220,7 +220,7 @@ TEST_F(Coherence, KeyOfTheEntryIsComparedWhole)
     const bmc_bucket good = dp().bucket("key");
     unsigned way = 0;
 
-    while (good.blocks[way] == 0)
+    while (good.tag[way] == 0)
         way++;
     const std::size_t entry = (good.first[way] - BMC_HEADER_BLOCKS) * std::size_t{BMC_BLOCK_SIZE};
     const auto with_byte = [&](std::size_t at, int change) {

@@ -191,7 +191,7 @@ Datapath::Datapath(const Settings &settings)
 
     control_memory_ = map_memory("control", sizeof(bmc_control));
     clocks_memory_ = map_memory("clocks", settings.clocks * sizeof(std::uint64_t));
-    grants_memory_ = map_memory("grants", settings.grants * sizeof(bmc_grant));
+    grants_memory_ = map_memory("grants", settings.grants * sizeof(bmc_grant_slot));
     control_ = static_cast<bmc_control *>(control_memory_.get());
 
     origin_ = udp_socket();
@@ -244,7 +244,7 @@ void Datapath::reset()
     for (__u32 i = 0; i < settings_.buckets; i++)
         if (bpf_map_update_elem(map_fd("buckets"), &i, &empty, BPF_ANY) != 0)
             fail("clear a bucket", errno);
-    std::memset(grants_memory_.get(), 0, settings_.grants * sizeof(bmc_grant));
+    std::memset(grants_memory_.get(), 0, settings_.grants * sizeof(bmc_grant_slot));
     for (std::uint64_t &clock : clocks())
         clock = BMC_CLOCK_TICK;
     *control_ = {};
@@ -360,7 +360,12 @@ std::uint64_t &Datapath::clock(std::string_view key) const
 
 bmc_grant &Datapath::grant(std::string_view key) const
 {
-    return static_cast<bmc_grant *>(
+    return grant_slot(key).grant;
+}
+
+bmc_grant_slot &Datapath::grant_slot(std::string_view key) const
+{
+    return static_cast<bmc_grant_slot *>(
         grants_memory_.get())[bmc_grant_index(hash(key), settings_.grants)];
 }
 

@@ -101,6 +101,7 @@ class Datapath
     [[nodiscard]] std::uint64_t &clock(std::string_view key) const;
     [[nodiscard]] std::span<std::uint64_t> clocks() const;
     [[nodiscard]] bmc_grant &grant(std::string_view key) const;
+    [[nodiscard]] bmc_grant_slot &grant_slot(std::string_view key) const;
 
     /// Grants as the origin writes them, at the clock and generation of now.
     void grant_value(std::string_view key, std::uint32_t flags, std::string_view value,
@@ -147,6 +148,12 @@ class Datapath
 
 /// A UDP socket on a free port of the loopback interface. Throws Error.
 Fd udp_socket();
+
+/// Whether a byte of the first line of a grant is not under its check word.
+constexpr bool is_outside_check(std::size_t offset)
+{
+    return offset >= offsetof(bmc_grant, text_length) && offset < offsetof(bmc_grant, check);
+}
 
 /// CLOCK_MONOTONIC in nanoseconds.
 std::uint64_t monotonic_ns();

@@ -51,10 +51,10 @@ TEST(SplitMemory, KnownSizes)
         uint64_t budget;
         uint32_t clocks, grants, buckets;
     } rows[] = {
-        /* The smallest: 256 KiB of clocks, 64 KiB of grants, 704 KiB of buckets. */
-        {mib, 32768, 1024, 176},
-        {256 * mib, 8U << 20, 65536, (256 - 64 - 4) * 256},
-        {8 * gib, 256U << 20, 2U << 20, (8192 - 2048 - 128) * 256},
+        /* The smallest: 256 KiB of clocks, 128 KiB of grants, 640 KiB of buckets. */
+        {mib, 32768, 256, 160},
+        {256 * mib, 8U << 20, 65536, (256 - 64 - 32) * 256},
+        {8 * gib, 256U << 20, 2U << 20, (8192 - 2048 - 1024) * 256},
     };
 
     for (const auto &row : rows) {

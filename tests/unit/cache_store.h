@@ -97,15 +97,19 @@ class Store
         if (b.sequence % 2 != 0)
             return "locked";
         for (unsigned way = 0; way < BMC_BUCKET_WAYS; way++) {
-            if ((b.tag[way] == 0) != (b.blocks[way] == 0))
-                return "way " + std::to_string(way) + " has a tag or blocks, not both";
-            if (b.blocks[way] == 0)
+            if (b.tag[way] == 0)
                 continue;
             entries++;
-            if (b.first[way] < BMC_HEADER_BLOCKS ||
-                b.first[way] + b.blocks[way] > BMC_BUCKET_BLOCKS)
-                return "way " + std::to_string(way) + " lies outside the bucket";
-            for (unsigned at = b.first[way]; at < b.first[way] + b.blocks[way]; at++) {
+            if (b.first[way] < BMC_HEADER_BLOCKS || b.first[way] >= BMC_BUCKET_BLOCKS)
+                return "way " + std::to_string(way) + " starts outside the bucket";
+            bmc_entry head{};
+            std::memcpy(&head, reinterpret_cast<const char *>(&b) + b.first[way] * BMC_BLOCK_SIZE,
+                        sizeof(head));
+            const unsigned end =
+                b.first[way] + (sizeof(head) + head.length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE;
+            if (end > BMC_BUCKET_BLOCKS)
+                return "way " + std::to_string(way) + " ends outside the bucket";
+            for (unsigned at = b.first[way]; at < end; at++) {
                 if ((blocks >> at & 1) != 0)
                     return "block " + std::to_string(at) + " belongs to two entries";
                 blocks |= 1ULL << at;
@@ -113,12 +117,6 @@ class Store
             for (unsigned other = 0; other < way; other++)
                 if (b.tag[other] == b.tag[way])
                     return "two ways have one tag";
-            bmc_entry head{};
-            std::memcpy(&head, reinterpret_cast<const char *>(&b) + b.first[way] * BMC_BLOCK_SIZE,
-                        sizeof(head));
-            if (b.blocks[way] !=
-                (BMC_ENTRY_HEAD + head.length + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE)
-                return "an entry's blocks do not fit its length";
         }
         if (blocks != b.used)
             return "used blocks are not those of the entries";

@@ -241,7 +241,7 @@ TEST(Cache, BucketBeingWrittenIsBusyForAll)
 TEST(Cache, EvictionGoesRoundAndSparesAVisitedEntryOnce)
 {
     Store store;
-    // 24 entries of one block each fill the ways; ways are taken in some order
+    // as many entries of one block each as there are ways; ways are taken in some order
     const auto text = [](unsigned tag) {
         return text_of_length("k" + std::to_string(tag), 32, 'x');
     };
@@ -371,7 +371,7 @@ TEST(Cache, RandomOperationsAgreeWithAMap)
             }
             break;
         default: {
-            const auto found = store.copy(key, hash(n), random() % 50, random() % 1387);
+            const auto found = store.copy(key, hash(n), random() % 50, random() % BMC_REPLY_TEXT_MAX);
             ASSERT_NE(found.result, BMC_CACHE_BUSY);
             if (found.result == BMC_CACHE_HIT) {
                 ASSERT_EQ(found.text, model.at(key).text);

@@ -13,7 +13,7 @@ namespace
 {
 
 constexpr std::size_t key_max = 250;
-constexpr std::size_t text_max = 1472;
+constexpr std::size_t text_max = 1488;
 constexpr std::size_t digits_max = 10;
 constexpr std::size_t spaces_max = 8; // that the scanner walks over
 
