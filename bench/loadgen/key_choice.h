@@ -37,21 +37,34 @@ class Zipf
 class KeyChoice
 {
   public:
-    static KeyChoice uniform(uint64_t key_count) { return {key_count, 0}; }
-    static KeyChoice zipf(uint64_t key_count, double theta) { return {key_count, theta}; }
+    static KeyChoice uniform(uint64_t key_count) { return {key_count, 0, 0, 0}; }
+    static KeyChoice zipf(uint64_t key_count, double theta) { return {key_count, theta, 0, 0}; }
+    /// The first hot_count keys (at least one, fewer than key_count) take the share
+    /// hot_share (0 to 1) of the requests, the others the rest; uniform within each.
+    static KeyChoice hot_set(uint64_t key_count, uint64_t hot_count, double hot_share)
+    {
+        return {key_count, 0, hot_count, hot_share};
+    }
 
     uint64_t operator()(Random &random) const
     {
+        if (hot_count_ > 0)
+            return random.uniform() < hot_share_
+                       ? random.below(hot_count_)
+                       : hot_count_ + random.below(key_count_ - hot_count_);
         return uniform_ ? random.below(key_count_) : zipf_(random);
     }
 
   private:
-    KeyChoice(uint64_t key_count, double theta)
-        : key_count_(key_count), uniform_(theta == 0), zipf_(key_count, theta)
+    KeyChoice(uint64_t key_count, double theta, uint64_t hot_count, double hot_share)
+        : key_count_(key_count), hot_count_(hot_count), hot_share_(hot_share), uniform_(theta == 0),
+          zipf_(key_count, theta)
     {
     }
 
     uint64_t key_count_;
+    uint64_t hot_count_; // 0: no hot set
+    double hot_share_;
     bool uniform_;
     Zipf zipf_;
 };

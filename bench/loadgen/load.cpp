@@ -77,7 +77,15 @@ class ProgressLine
 
 Result<int64_t> server_cpu_ns(const Options &options)
 {
-    return options.server_pid == 0 ? Result<int64_t>(0) : cpu_time_ns(options.server_pid);
+    int64_t sum = 0;
+
+    for (const pid_t pid : options.server_pids) {
+        const auto time = cpu_time_ns(pid);
+        if (!time)
+            return time.error();
+        sum += *time;
+    }
+    return sum;
 }
 
 } // namespace
@@ -118,7 +126,7 @@ Status probe_udp(const Run &run)
         auto channel = UdpChannel::open(run.udp, 1, timeout_ns);
         if (!channel)
             return channel.error();
-        channel->get(run.content, {0, 0, 0});
+        channel->get(run.content, {{0, 0}}, 0);
         if (auto sent = channel->flush(); !sent)
             return sent.error();
 

@@ -43,13 +43,13 @@ Result<Content> make_content(const Options &options)
     if (!sizes)
         return sizes.error();
     auto content = Content::make(options.keys, options.key_size, std::move(*sizes));
-    if (content && max_reply_size(*content) > max_datagram_size)
+    if (content && max_reply_size(*content, 1) > max_datagram_size)
         return error("use", "value size " + options.value_size,
                      fmt::format("with keys of {} bytes, values over {} bytes do not fit one UDP "
                                  "datagram of memcached",
                                  options.key_size,
                                  max_datagram_size -
-                                     (max_reply_size(*content) - content->max_value_size())));
+                                     (max_reply_size(*content, 1) - content->max_value_size())));
     return content;
 }
 
@@ -73,8 +73,6 @@ Status write_report(const Options &options, const Tally &tally)
 
 int run(const Options &options)
 {
-    if (options.stored && options.set_ratio < 1)
-        return fail(error("use", "--stored", "it needs --set-ratio 1"));
     auto content = make_content(options);
     if (!content)
         return fail(content.error());

@@ -3,6 +3,8 @@
 
 #include "bench/loadgen/udp_channel.h"
 
+#include <algorithm>
+
 namespace loadgen
 {
 
@@ -18,9 +20,11 @@ void declare_options(CLI::App &app, Options &options)
         ->check(CLI::Range(0, 65535));
 
     where
-        ->add_option("--server-pid", options.server_pid,
-                     "Report the CPU time that this process of this machine uses during the run")
-        ->check(CLI::PositiveNumber);
+        ->add_option("--server-pid", options.server_pids,
+                     "Report the CPU time that this process of this machine uses during the run; "
+                     "may be repeated")
+        ->check(CLI::PositiveNumber)
+        ->allow_extra_args(false);
 
     auto *what = app.add_option_group("Content");
     what->add_option("-k,--keys", options.keys, "Number of keys stored before the run")
@@ -43,14 +47,23 @@ void declare_options(CLI::App &app, Options &options)
     load->add_option("--timeout-ms", options.timeout_ms, "When a reply counts as lost")
         ->check(CLI::Range(1, 60000));
     load->add_option("--distribution", options.distribution, "Choice of keys")
-        ->check(CLI::IsMember({"zipf", "uniform"}));
+        ->check(CLI::IsMember({"zipf", "uniform", "hot-set", "sequential"}));
     load->add_option("--theta", options.theta, "Skew of zipf")->check(CLI::Range(0.01, 5.0));
+    load->add_option("--hot-keys", options.hot_keys, "Share of the keys that are the hot-set")
+        ->check(CLI::Range(0.0, 1.0));
+    load->add_option("--hot-share", options.hot_share, "Share of the requests for the hot-set")
+        ->check(CLI::Range(0.0, 1.0));
+    load->add_option("--keys-per-get", options.keys_per_get, "Keys of each get")
+        ->check(CLI::Range(1U, max_keys_per_get));
+    load->add_option("--requests", options.requests,
+                     "End the run after so many gets and SETs of all threads together, if the time "
+                     "is not up before (0: the time alone counts)");
     load->add_option("--set-ratio", options.set_ratio,
                      "Share of SETs, sent over TCP, one connection for each thread")
         ->check(CLI::Range(0.0, 1.0));
     load->add_flag("--stored", options.stored,
-                   "Store no keys before the run; with SETs alone, as it takes the versions that "
-                   "are stored to judge replies");
+                   "Store no keys before the run: an earlier one with the same content has. Of a "
+                   "key that this run has not stored again, every version is right");
     load->add_option("--rate", options.rate,
                      "Open loop: requests per second of all threads together, sent on schedule, "
                      "latency from the scheduled time (0: closed loop)")
@@ -81,20 +94,30 @@ nlohmann::json to_json(const Options &options)
         {"timeout_ms", options.timeout_ms},
         {"distribution", options.distribution},
         {"theta", options.theta},
+        {"hot_keys", options.hot_keys},
+        {"hot_share", options.hot_share},
+        {"keys_per_get", options.keys_per_get},
+        {"requests", options.requests},
         {"set_ratio", options.set_ratio},
         {"stored", options.stored},
         {"rate", options.rate},
         {"arrivals", options.arrivals},
         {"seed", options.seed},
-        {"server_pid", options.server_pid},
+        {"server_pids", options.server_pids},
         {"strict", options.strict},
     };
 }
 
 KeyChoice key_choice(const Options &options)
 {
-    return options.distribution == "uniform" ? KeyChoice::uniform(options.keys)
-                                             : KeyChoice::zipf(options.keys, options.theta);
+    const auto share = static_cast<uint64_t>(options.hot_keys * static_cast<double>(options.keys));
+    const uint64_t hot = std::clamp<uint64_t>(share, 1, std::max<uint64_t>(options.keys, 2) - 1);
+
+    if (options.distribution == "zipf")
+        return KeyChoice::zipf(options.keys, options.theta);
+    if (options.distribution == "hot-set" && options.keys > 1)
+        return KeyChoice::hot_set(options.keys, hot, options.hot_share);
+    return KeyChoice::uniform(options.keys);
 }
 
 } // namespace loadgen

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace loadgen
 {
@@ -32,12 +33,16 @@ struct Options {
     uint32_t timeout_ms = 500;
     std::string distribution = "zipf";
     double theta = 0.99;
+    double hot_keys = 0.1;  // share of the keys, with hot-set
+    double hot_share = 0.9; // share of the requests for them
+    uint32_t keys_per_get = 1;
+    uint64_t requests = 0; // the run ends after so many; 0: after `seconds` only
     double set_ratio = 0;
-    bool stored = false; // keys are not stored before the run
+    bool stored = false; // by an earlier run; none are stored before this one
     double rate = 0;     // requests per second; 0: closed loop
     std::string arrivals = "fixed";
     uint64_t seed = 1;
-    pid_t server_pid = 0; // 0: not known
+    std::vector<pid_t> server_pids;
 
     bool strict = false;
     std::string json; // file, or - for stdout; empty: a table

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace loadgen
 {
@@ -31,16 +33,22 @@ void write_frame_header(const FrameHeader &header, char *out);
 /// Nothing if the datagram is shorter than a header.
 std::optional<FrameHeader> read_frame_header(std::string_view datagram);
 
-/// Bytes of a request for one key of max_key_size.
-inline constexpr size_t max_get_size = frame_header_size + 4 + max_key_size + 2;
+/// Keys of one get, at most.
+inline constexpr uint32_t max_keys_per_get = 64;
 
-/// Writes a whole datagram "get KEY" to `out` (room for max_get_size bytes) and
-/// returns its size.
-size_t write_get(const Content &content, uint16_t request_id, uint64_t key, char *out);
+/// A key that was asked for, and its version acknowledged before that.
+struct Asked {
+    uint64_t key;
+    uint32_t oldest;
+};
 
-/// Size of the datagram that answers a get of a present key with the largest
-/// value.
-size_t max_reply_size(const Content &content);
+/// Appends a whole datagram "get KEY..." to `out`.
+void append_get(const Content &content, uint16_t request_id, const std::vector<Asked> &keys,
+                std::string &out);
+
+/// Size of the datagram that answers a get of so many present keys with the largest
+/// values.
+size_t max_reply_size(const Content &content, uint32_t keys);
 
 /// What is known of a key when a reply to a get is judged. A right value is of
 /// no older version than the last one acknowledged before the get was sent, and
@@ -55,13 +63,17 @@ struct Expectation {
 enum class Verdict { hit, miss, wrong };
 
 struct Judgement {
-    Verdict verdict;
+    Verdict verdict;         // a hit if every key has a value
     std::string_view reason; // what is wrong; empty otherwise
+    uint64_t key;            // with which key it is wrong; the first one otherwise
+    uint32_t hits;           // keys with a value
+    uint32_t misses;         // keys without
 };
 
-/// Judges a datagram that carries the request id of a get of one key: frame
-/// header, key, flags, length, every byte of the value, and the end.
-Judgement judge_get_reply(const Content &content, const Expectation &expected,
+/// Judges a datagram that carries the request id of a get of these keys, at least one:
+/// frame header, keys in their order, flags, lengths, every byte of the values, and the
+/// end.
+Judgement judge_get_reply(const Content &content, const std::vector<Expectation> &expected,
                           std::string_view datagram);
 
 } // namespace loadgen

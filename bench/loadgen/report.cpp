@@ -80,7 +80,7 @@ std::string report_table(const Options &options, const Tally &tally)
     if (options.rate > 0)
         line("unsent", grouped(tally.unsent));
     line("duration", fmt::format("{:.2f} s", tally.duration_s));
-    if (options.server_pid != 0)
+    if (!options.server_pids.empty())
         line("CPU of the server", fmt::format("{:.2f} s", tally.server_cpu_s));
     line("throughput", grouped(static_cast<uint64_t>(ops_per_s(tally))) + " /s");
     line("latency  50 %", time(0.5));

@@ -46,34 +46,39 @@ void UdpChannel::reset_ids()
     draining_ = false;
 }
 
-void UdpChannel::get(const Content &content, const Request &request)
+void UdpChannel::get(const Content &content, const std::vector<Asked> &keys, int64_t start_ns)
 {
     const uint16_t id = free_ids_.front();
     free_ids_.pop_front();
 
     Slot &slot = slots_[id];
-    slot.request = request;
+    slot.request.keys.assign(keys.begin(), keys.end());
+    slot.request.start_ns = start_ns;
+    slot.parts.assign(frame_header_size, '\0');
+    slot.part_count = 0;
     slot.use++;
     slot.state = State::queued;
     in_flight_++;
 
-    Datagram &datagram = queue_.emplace_back();
+    if (queued_ == queue_.size())
+        queue_.emplace_back();
+    Datagram &datagram = queue_[queued_++];
     datagram.id = id;
-    datagram.size =
-        static_cast<uint16_t>(write_get(content, id, request.key, datagram.bytes.data()));
+    datagram.bytes.clear();
+    append_get(content, id, keys, datagram.bytes);
 }
 
 Result<size_t> UdpChannel::flush()
 {
     size_t done = 0;
 
-    while (done < queue_.size()) {
+    while (done < queued_) {
         std::array<mmsghdr, batch> messages{};
         std::array<iovec, batch> parts{};
-        const size_t count = std::min(batch, queue_.size() - done);
+        const size_t count = std::min(batch, queued_ - done);
         for (size_t i = 0; i < count; i++) {
             Datagram &datagram = queue_[done + i];
-            parts[i] = {datagram.bytes.data(), datagram.size};
+            parts[i] = {datagram.bytes.data(), datagram.bytes.size()};
             messages[i].msg_hdr.msg_iov = &parts[i];
             messages[i].msg_hdr.msg_iovlen = 1;
         }
@@ -99,7 +104,10 @@ Result<size_t> UdpChannel::flush()
         }
         done += static_cast<size_t>(n);
     }
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(done));
+    // What was not sent comes first; the strings of what was are used again.
+    std::rotate(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(done),
+                queue_.begin() + static_cast<std::ptrdiff_t>(queued_));
+    queued_ -= done;
     return done;
 }
 
@@ -126,12 +134,16 @@ Result<size_t> UdpChannel::receive(std::vector<Reply> &replies)
         Slot *slot =
             header && header->request_id < slots_.size() ? &slots_[header->request_id] : nullptr;
         if (slot == nullptr || slot->state == State::free || slot->state == State::queued) {
-            replies.push_back({Kind::stray, {}, datagram});
+            replies.push_back({Kind::stray, nullptr, datagram});
             continue;
         }
 
+        const bool whole = slot->request.keys.size() == 1 || append_part(*slot, *header, datagram);
+        if (!whole)
+            continue;
         const bool late = slot->state == State::lost;
-        replies.push_back({late ? Kind::late : Kind::reply, slot->request, datagram});
+        replies.push_back({late ? Kind::late : Kind::reply, &slot->request,
+                           slot->request.keys.size() == 1 ? datagram : slot->parts});
         slot->state = State::free;
         free_ids_.push_back(header->request_id);
         if (late)
@@ -140,6 +152,24 @@ Result<size_t> UdpChannel::receive(std::vector<Reply> &replies)
             in_flight_--;
     }
     return static_cast<size_t>(n);
+}
+
+bool UdpChannel::append_part(Slot &slot, const FrameHeader &header, std::string_view datagram)
+{
+    constexpr std::string_view end = "\r\nEND\r\n";
+    const bool numbered = header.sequence == slot.part_count && header.total > header.sequence;
+    const bool unnumbered = header.sequence == 0 && header.total == 1;
+
+    if (!numbered && !unnumbered) {
+        slot.parts.assign(datagram); // to be judged as it is
+        return true;
+    }
+    if (slot.part_count == 0)
+        write_frame_header({header.request_id, 0, 1, header.reserved}, slot.parts.data());
+    slot.parts.append(datagram.substr(frame_header_size));
+    slot.part_count++;
+    return slot.parts.ends_with(end) ||
+           std::string_view(slot.parts).substr(frame_header_size) == end.substr(2);
 }
 
 bool UdpChannel::answered(const Sent &sent) const
@@ -183,7 +213,7 @@ int64_t UdpChannel::next_expiry() const
 
 short UdpChannel::events() const
 {
-    return static_cast<short>(POLLIN | (queue_.empty() ? 0 : POLLOUT));
+    return static_cast<short>(POLLIN | (queued_ == 0 ? 0 : POLLOUT));
 }
 
 } // namespace loadgen

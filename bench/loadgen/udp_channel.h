@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +20,8 @@ namespace loadgen
 
 /// A get that was sent: what its reply is judged and timed by.
 struct Request {
-    uint64_t key;
-    uint32_t oldest;  // version acknowledged before it was sent
-    int64_t start_ns; // latency counts from here
+    std::vector<Asked> keys; // at least one
+    int64_t start_ns;        // latency counts from here
 };
 
 /// One UDP socket and the requests on their way over it.
@@ -48,7 +48,7 @@ class UdpChannel
 
     /// Queues a get; only if has_room(). A start_ns of 0 stands for the time at
     /// which it is sent.
-    void get(const Content &content, const Request &request);
+    void get(const Content &content, const std::vector<Asked> &keys, int64_t start_ns);
 
     /// Sends what is queued, as far as the socket takes it. Returns how many
     /// were sent.
@@ -61,11 +61,11 @@ class UdpChannel
     };
     struct Reply {
         Kind kind;
-        Request request; // unless stray
-        std::string_view datagram;
+        const Request *request;    // unless stray; valid until the next get()
+        std::string_view datagram; // the parts put together as one, for several keys
     };
     /// Receives one batch without waiting. The datagrams stay valid until the
-    /// next call.
+    /// next call of receive() or get().
     Result<size_t> receive(std::vector<Reply> &replies);
 
     /// Gives up requests sent timeout_ns ago or earlier; returns how many.
@@ -81,7 +81,9 @@ class UdpChannel
     enum class State : uint8_t { free, queued, waiting, lost };
     struct Slot {
         Request request;
-        uint32_t use; // counts the uses of this id
+        std::string parts;   // of a reply to a get of several keys
+        uint16_t part_count; // datagrams of it
+        uint32_t use;        // counts the uses of this id
         State state;
     };
     struct Sent {
@@ -96,6 +98,10 @@ class UdpChannel
     UdpChannel(Endpoint server, Fd fd, uint32_t depth, int64_t timeout_ns);
 
     void reset_ids();
+    /// Appends a datagram to the reply of its get; whether that is complete. memcached
+    /// answers a get of several keys by several datagrams, which memcached-sr numbers, while
+    /// upstream calls each of them the only one.
+    static bool append_part(Slot &slot, const FrameHeader &header, std::string_view datagram);
     bool answered(const Sent &sent) const;
 
     Endpoint server_;
@@ -111,11 +117,11 @@ class UdpChannel
     std::deque<Sent> sent_; // by time; answered ones leave when they come first
 
     struct Datagram {
-        std::array<char, max_get_size> bytes;
+        std::string bytes;
         uint16_t id;
-        uint16_t size;
     };
-    std::vector<Datagram> queue_; // to be sent, in order
+    std::vector<Datagram> queue_; // to be sent, in order, as far as queued_
+    size_t queued_ = 0;           // those behind keep their memory for the next ones
     std::vector<char> receive_buffer_;
 };
 

@@ -37,9 +37,15 @@ void Tally::merge(const Tally &other)
 }
 
 Worker::Worker(Run &run, uint32_t number)
-    : run_(run), random_(mix64(run.options.seed) + number), choose_key_(key_choice(run.options))
+    : run_(run), random_(mix64(run.options.seed) + number), choose_key_(key_choice(run.options)),
+      sequential_(run.options.distribution == "sequential"),
+      next_key_(run.options.keys / run.options.threads * number), requests_limit_(UINT64_MAX)
 {
     const Options &options = run.options;
+
+    if (options.requests > 0) // shares that add up
+        requests_limit_ = options.requests * (number + 1) / options.threads -
+                          options.requests * number / options.threads;
 
     if (options.rate > 0) {
         const Arrivals arrivals =
@@ -81,19 +87,33 @@ UdpChannel *Worker::channel_with_room(uint32_t &index)
     return nullptr;
 }
 
+uint64_t Worker::next_key()
+{
+    if (!sequential_)
+        return choose_key_(random_);
+    const uint64_t key = next_key_;
+    next_key_ = key + 1 < run_.options.keys ? key + 1 : 0;
+    return key;
+}
+
+bool Worker::finished(int64_t now) const
+{
+    return now >= end_ns_ || run_.stop || started_ >= requests_limit_;
+}
+
 void Worker::start_requests(int64_t now)
 {
     uint32_t index = 0;
 
-    if (!schedule_) {
-        while (UdpChannel *channel = channel_with_room(index))
-            start_request(*channel, index, 0);
-        return;
-    }
-    while (schedule_->due() <= now - begin_ns_) {
+    while (started_ < requests_limit_ && (!schedule_ || schedule_->due() <= now - begin_ns_)) {
         UdpChannel *channel = channel_with_room(index);
         if (channel == nullptr)
             return;
+        started_++;
+        if (!schedule_) {
+            start_request(*channel, index, 0);
+            continue;
+        }
         start_request(*channel, index, begin_ns_ + schedule_->due());
         schedule_->advance();
     }
@@ -106,7 +126,7 @@ void Worker::start_request(UdpChannel &channel, uint32_t index, int64_t start_ns
         // that frequent, a get is sent instead and the SETs reported are fewer.
         constexpr int tries = 16;
         for (int i = 0; i < tries; i++) {
-            const uint64_t key = choose_key_(random_);
+            const uint64_t key = next_key();
             if (const auto version = run_.versions.begin_set(key)) {
                 writer_->set(run_.content, key, *version, index);
                 channel.reserve();
@@ -114,18 +134,23 @@ void Worker::start_request(UdpChannel &channel, uint32_t index, int64_t start_ns
             }
         }
     }
-    const uint64_t key = choose_key_(random_);
-    channel.get(run_.content, {key, run_.versions.acknowledged(key), start_ns});
+    asked_.clear();
+    for (uint32_t i = 0; i < run_.options.keys_per_get; i++) {
+        const uint64_t key = next_key();
+        asked_.push_back({key, run_.versions.acknowledged(key)});
+    }
+    channel.get(run_.content, asked_, start_ns);
     tally_.requests++;
 }
 
-void Worker::count_wrong(const UdpChannel::Reply &reply, std::string_view reason)
+void Worker::count_wrong(const UdpChannel::Reply &reply, uint64_t wrong_key,
+                         std::string_view reason)
 {
     tally_.wrong++;
     if (tally_.wrong_replies.size() == wrong_replies_kept)
         return;
     std::string key(run_.content.key_size(), '\0');
-    run_.content.write_key(reply.request.key, key.data());
+    run_.content.write_key(wrong_key, key.data());
     tally_.wrong_replies.push_back({reply.kind == UdpChannel::Kind::stray ? "-" : std::move(key),
                                     std::string(reason), std::string(reply.datagram)});
 }
@@ -133,14 +158,20 @@ void Worker::count_wrong(const UdpChannel::Reply &reply, std::string_view reason
 void Worker::take(const UdpChannel::Reply &reply, int64_t now)
 {
     if (reply.kind == UdpChannel::Kind::stray) {
-        count_wrong(reply, "reply to no request, or a second one to the same");
+        count_wrong(reply, 0, "reply to no request, or a second one to the same");
         return;
     }
 
-    const Request &request = reply.request;
-    const Judgement judgement = judge_get_reply(
-        run_.content, {request.key, request.oldest, run_.versions.sent(request.key)},
-        reply.datagram);
+    const Request &request = *reply.request;
+    expected_.clear();
+    for (const Asked &asked : request.keys) {
+        // Of what an earlier run stored, the version is not known.
+        if (run_.options.stored && asked.oldest == 0)
+            expected_.push_back({asked.key, 1, INT32_MAX});
+        else
+            expected_.push_back({asked.key, asked.oldest, run_.versions.sent(asked.key)});
+    }
+    const Judgement judgement = judge_get_reply(run_.content, expected_, reply.datagram);
     const bool late = reply.kind == UdpChannel::Kind::late;
     if (late) {
         tally_.late++;
@@ -150,12 +181,14 @@ void Worker::take(const UdpChannel::Reply &reply, int64_t now)
     }
 
     if (judgement.verdict == Verdict::wrong)
-        count_wrong(reply, judgement.reason);
+        count_wrong(reply, judgement.key, judgement.reason);
     else if (judgement.verdict == Verdict::miss && run_.options.strict)
-        count_wrong(reply, "no value, though the key was stored");
+        count_wrong(reply, judgement.key, "no value, though the key was stored");
     if (!late) {
-        tally_.hits += judgement.verdict == Verdict::hit;
-        tally_.misses += judgement.verdict == Verdict::miss;
+        if (judgement.verdict != Verdict::wrong) {
+            tally_.hits += judgement.hits;
+            tally_.misses += judgement.misses;
+        }
     }
 }
 
@@ -247,7 +280,7 @@ Status Worker::loop()
     end_ns_ = begin_ns_ + static_cast<int64_t>(run_.options.seconds * 1e9);
     for (;;) {
         const int64_t now = now_ns();
-        if (sending_ && (now >= end_ns_ || run_.stop)) {
+        if (sending_ && finished(now)) {
             sending_ = false;
             tally_.duration_s = static_cast<double>(now - begin_ns_) / 1e9;
             tally_.completed = tally_.replies + tally_.sets;

@@ -43,9 +43,9 @@ struct WrongReply {
 struct Tally {
     uint64_t requests = 0; // gets sent
     uint64_t replies = 0;  // in time, right or wrong
-    uint64_t hits = 0;
-    uint64_t misses = 0;
-    uint64_t wrong = 0; // also late and stray replies
+    uint64_t hits = 0;     // keys with a value
+    uint64_t misses = 0;   // keys without
+    uint64_t wrong = 0;    // also late and stray replies
     uint64_t lost = 0;
     uint64_t late = 0;      // replies to requests counted as lost
     uint64_t sets = 0;      // acknowledged
@@ -89,8 +89,10 @@ class Worker
     void start_requests(int64_t now);
     void start_request(UdpChannel &channel, uint32_t index, int64_t start_ns);
     UdpChannel *channel_with_room(uint32_t &index);
+    uint64_t next_key();
+    bool finished(int64_t now) const;
     void take(const UdpChannel::Reply &reply, int64_t now);
-    void count_wrong(const UdpChannel::Reply &reply, std::string_view reason);
+    void count_wrong(const UdpChannel::Reply &reply, uint64_t key, std::string_view reason);
     void publish();
     void wait(int64_t until);
     bool idle() const;
@@ -98,6 +100,10 @@ class Worker
     Run &run_;
     Random random_;
     KeyChoice choose_key_;
+    bool sequential_;
+    uint64_t next_key_;                // sequential only
+    uint64_t requests_limit_;          // of this thread
+    uint64_t started_ = 0;             // gets and SETs
     std::optional<Schedule> schedule_; // open loop only
     std::vector<UdpChannel> channels_;
     std::optional<TcpWriter> writer_; // with --set-ratio only
@@ -109,6 +115,8 @@ class Worker
     Progress *progress_ = nullptr;
     std::vector<UdpChannel::Reply> replies_;
     std::vector<TcpWriter::Stored> stored_;
+    std::vector<Asked> asked_;
+    std::vector<Expectation> expected_;
 };
 
 } // namespace loadgen

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/loadgen/key_choice.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <ostream>
@@ -101,6 +102,14 @@ TEST(Uniform, FollowsExactProbabilities)
 {
     const std::vector<double> probabilities(1000, 0.001);
     EXPECT_LT(std::abs(deviate(KeyChoice::uniform(1000), probabilities, 2'000'000)), 4);
+}
+
+TEST(HotSet, FollowsExactProbabilities)
+{
+    std::vector<double> probabilities(1000, 0.2 / 900);
+    std::fill_n(probabilities.begin(), 100, 0.8 / 100);
+    EXPECT_LT(std::abs(deviate(KeyChoice::hot_set(1000, 100, 0.8), probabilities, 2'000'000)), 4);
+    EXPECT_GT(deviate(KeyChoice::hot_set(1000, 100, 0.75), probabilities, 2'000'000), 10);
 }
 
 } // namespace

@@ -54,7 +54,7 @@ class ReplyTest : public testing::Test
 
     static Judgement judge(const std::string &datagram, uint32_t oldest = 1, uint32_t newest = 1)
     {
-        return judge_get_reply(content, {key_index, oldest, newest}, datagram);
+        return judge_get_reply(content, {{key_index, oldest, newest}}, datagram);
     }
 
     static const Content content;
@@ -77,9 +77,47 @@ TEST_F(ReplyTest, FrameHeaderIsInNetworkByteOrder)
 
 TEST_F(ReplyTest, RequestIsOneGet)
 {
-    char bytes[max_get_size];
-    const size_t size = write_get(content, 0xabcd, key_index, bytes);
-    EXPECT_EQ(std::string(bytes, size), header(0xabcd) + std::string("get kkkkkkk7\r\n"));
+    std::string bytes = "before";
+    append_get(content, 0xabcd, {{key_index, 1}}, bytes);
+    EXPECT_EQ(bytes, "before" + header(0xabcd) + "get kkkkkkk7\r\n");
+}
+
+TEST_F(ReplyTest, RequestMayNameSeveralKeys)
+{
+    std::string bytes;
+    append_get(content, 1, {{key_index, 1}, {12, 1}, {key_index, 1}}, bytes);
+    EXPECT_EQ(bytes, header() + "get kkkkkkk7 kkkkkk12 kkkkkkk7\r\n");
+}
+
+TEST_F(ReplyTest, SeveralKeysAreJudgedInTheirOrder)
+{
+    const auto without_end = [](const std::string &text) {
+        return text.substr(0, text.size() - 5);
+    };
+    const auto judged = [](const std::string &text) {
+        return judge_get_reply(content, {{1, 1, 1}, {2, 1, 2}, {3, 1, 1}}, header() + text);
+    };
+    const std::string one = without_end(body(1, 1));
+    const std::string two = without_end(body(2, 2));
+    const std::string three = without_end(body(3, 1));
+
+    const Judgement all = judged(one + two + three + "END\r\n");
+    EXPECT_EQ(all.verdict, Verdict::hit);
+    EXPECT_EQ(all.hits, 3U);
+    EXPECT_EQ(all.misses, 0U);
+
+    const Judgement some = judged(one + three + "END\r\n");
+    EXPECT_EQ(some.verdict, Verdict::miss);
+    EXPECT_EQ(some.hits, 2U);
+    EXPECT_EQ(some.misses, 1U);
+    EXPECT_EQ(judged("END\r\n").misses, 3U);
+
+    EXPECT_EQ(judged(two + one + three + "END\r\n").verdict, Verdict::wrong);
+    EXPECT_EQ(judged(one + one + "END\r\n").verdict, Verdict::wrong);
+    EXPECT_EQ(judged(one + two + three).verdict, Verdict::wrong);
+    const Judgement bad = judged(one + without_end(body(2, 3)) + three + "END\r\n");
+    EXPECT_EQ(bad.verdict, Verdict::wrong);
+    EXPECT_EQ(bad.key, 2U);
 }
 
 TEST_F(ReplyTest, RightRepliesPass)
@@ -162,7 +200,7 @@ TEST_F(ReplyTest, OtherRepliesAreWrong)
 TEST_F(ReplyTest, ReasonsNameWhatIsWrong)
 {
     EXPECT_EQ(judge(header(1, 0, 2) + body(key_index, 1)).reason, "not datagram 0 of 1");
-    EXPECT_EQ(judge(header() + body(key_index + 1, 1)).reason, "another key");
+    EXPECT_EQ(judge(header() + body(key_index + 1, 1)).reason, "another key, or keys out of order");
     EXPECT_EQ(judge(header() + body(key_index, 1), 2, 2).reason,
               "older version than acknowledged before the get (or bad flags)");
     EXPECT_EQ(judge(header() + body(key_index, 2), 1, 1).reason,
@@ -174,7 +212,8 @@ TEST(ReplySize, LargestReplyIsBounded)
     auto sizes = SizeDistribution::parse("1000");
     auto content = Content::make(1000, 100, *sizes);
     // header, "VALUE ", key, " 4294967295 1000\r\n", value, "\r\nEND\r\n"
-    EXPECT_EQ(max_reply_size(*content), 8U + 6 + 100 + 1 + 10 + 1 + 4 + 2 + 1000 + 7);
+    EXPECT_EQ(max_reply_size(*content, 1), 8U + 6 + 100 + 1 + 10 + 1 + 4 + 2 + 1000 + 7);
+    EXPECT_EQ(max_reply_size(*content, 2), 8U + 2 * (6 + 100 + 1 + 10 + 1 + 4 + 2 + 1002) + 5);
 }
 
 } // namespace

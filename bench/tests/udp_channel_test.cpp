@@ -50,7 +50,7 @@ class UdpChannelTest : public testing::Test
     void send_get(UdpChannel &channel, uint64_t key)
     {
         ASSERT_TRUE(channel.has_room());
-        channel.get(content_[0], {key, 1, 0});
+        channel.get(content_[0], {{key, 1}}, 0);
         auto sent = channel.flush();
         ASSERT_TRUE(sent);
         ASSERT_EQ(*sent, 1U);
@@ -113,16 +113,16 @@ TEST_F(UdpChannelTest, ReplyIsMatchedToItsRequest)
     answer(second);
     UdpChannel::Reply reply = receive_at_client(channel);
     EXPECT_EQ(reply.kind, UdpChannel::Kind::reply);
-    EXPECT_EQ(reply.request.key, 6U);
-    EXPECT_EQ(reply.request.oldest, 1U);
-    EXPECT_GT(reply.request.start_ns, 0);
+    EXPECT_EQ(reply.request->keys.at(0).key, 6U);
+    EXPECT_EQ(reply.request->keys.at(0).oldest, 1U);
+    EXPECT_GT(reply.request->start_ns, 0);
     EXPECT_EQ(reply.datagram, second.bytes.substr(0, 8) + "END\r\n");
     EXPECT_TRUE(channel.has_room());
 
     answer(first);
     reply = receive_at_client(channel);
     EXPECT_EQ(reply.kind, UdpChannel::Kind::reply);
-    EXPECT_EQ(reply.request.key, 5U);
+    EXPECT_EQ(reply.request->keys.at(0).key, 5U);
     EXPECT_TRUE(channel.idle());
 }
 
@@ -166,7 +166,7 @@ TEST_F(UdpChannelTest, LateReplyIsRecognisedAndItsIdWithheld)
     answer(lost);
     const UdpChannel::Reply reply = receive_at_client(channel);
     EXPECT_EQ(reply.kind, UdpChannel::Kind::late);
-    EXPECT_EQ(reply.request.key, 5U);
+    EXPECT_EQ(reply.request->keys.at(0).key, 5U);
     EXPECT_TRUE(channel.idle());
     answer(lost);
     EXPECT_EQ(receive_at_client(channel).kind, UdpChannel::Kind::stray);
@@ -196,7 +196,7 @@ TEST_F(UdpChannelTest, TooManyLostRequestsMoveToAnotherPort)
     answer(receive_at_server());
     const UdpChannel::Reply reply = receive_at_client(channel);
     EXPECT_EQ(reply.kind, UdpChannel::Kind::reply);
-    EXPECT_EQ(reply.request.key, 6U);
+    EXPECT_EQ(reply.request->keys.at(0).key, 6U);
 }
 
 TEST_F(UdpChannelTest, ClosedServerPortOnlyLosesRequests)
@@ -210,6 +210,36 @@ TEST_F(UdpChannelTest, ClosedServerPortOnlyLosesRequests)
     ASSERT_TRUE(received);
     EXPECT_TRUE(replies.empty());
     EXPECT_EQ(*channel.expire(now_ns() + timeout_ns), 4U);
+}
+
+// What memcached-sr and upstream memcached send for a get of two keys.
+TEST_F(UdpChannelTest, PartsOfAReplyToSeveralKeysArePutTogether)
+{
+    for (const bool numbered : {true, false}) {
+        UdpChannel channel = open(1);
+        channel.get(content_[0], {{5, 1}, {6, 1}}, 0);
+        ASSERT_TRUE(channel.flush());
+        const Datagram request = receive_at_server();
+        const auto part = [&](uint16_t sequence, const std::string &text) {
+            std::string bytes(frame_header_size, '\0');
+            write_frame_header({request.id(), numbered ? sequence : uint16_t{0},
+                                numbered ? uint16_t{2} : uint16_t{1}, 0},
+                               bytes.data());
+            return bytes + text;
+        };
+
+        answer(request, part(0, "first\r\n"));
+        std::vector<UdpChannel::Reply> replies;
+        pollfd ready{channel.fd(), POLLIN, 0};
+        EXPECT_EQ(poll(&ready, 1, wait_ms), 1);
+        ASSERT_TRUE(channel.receive(replies));
+        EXPECT_TRUE(replies.empty());
+        answer(request, part(1, "END\r\n"));
+        const UdpChannel::Reply reply = receive_at_client(channel);
+        EXPECT_EQ(reply.kind, UdpChannel::Kind::reply);
+        EXPECT_EQ(reply.datagram, request.bytes.substr(0, 8) + "first\r\nEND\r\n");
+        EXPECT_TRUE(channel.idle());
+    }
 }
 
 } // namespace
