@@ -23,9 +23,6 @@
 
 /* Room for the headers in front of a reply's text: 14 + 8 + 40 + 8 + 8, rounded up. */
 #define BMC_REPLY_HEADERS 80
-#define BMC_CLOSING_SIZE  5 /* "END\r\n" */
-/* Most bytes of VALUE text of one reply, and so of one entry. */
-#define BMC_REPLY_TEXT_MAX (BMC_TEXT_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
 #define BMC_ENTRY_BLOCKS_MAX \
     ((BMC_ENTRY_HEAD + BMC_REPLY_TEXT_MAX + BMC_BLOCK_SIZE - 1) / BMC_BLOCK_SIZE)
 

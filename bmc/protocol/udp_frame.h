@@ -28,6 +28,10 @@ BMC_STATIC_ASSERT(sizeof(struct bmc_udp_frame) == 8, "eight bytes on the wire");
 /* Most bytes of a reply in one datagram. */
 #define BMC_DATAGRAM_DATA (BMC_UDP_PAYLOAD_MAX - BMC_FRAME_SIZE)
 
+#define BMC_CLOSING_SIZE 5 /* "END\r\n" */
+/* Most bytes of VALUE text of a reply from the kernel, so also of one value's. */
+#define BMC_REPLY_TEXT_MAX (BMC_TEXT_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
+
 /*
  * Whether the frame header at the start of the text announces a whole message:
  * sequence 0, total 1, reserved 0. memcached ignores what is not total 1 and
