@@ -15,6 +15,9 @@ namespace loadgen
 
 inline constexpr uint32_t max_key_size = 250; // memcached's limit
 
+/// A reply with a larger value would be so many datagrams that some get lost.
+inline constexpr uint32_t max_value_size = 8192;
+
 /// Sizes of values: weighted ranges, uniform within each.
 class SizeDistribution
 {

@@ -42,15 +42,10 @@ Result<Content> make_content(const Options &options)
     auto sizes = SizeDistribution::parse(options.value_size);
     if (!sizes)
         return sizes.error();
-    auto content = Content::make(options.keys, options.key_size, std::move(*sizes));
-    if (content && max_reply_size(*content, 1) > max_datagram_size)
+    if (sizes->max() > max_value_size)
         return error("use", "value size " + options.value_size,
-                     fmt::format("with keys of {} bytes, values over {} bytes do not fit one UDP "
-                                 "datagram of memcached",
-                                 options.key_size,
-                                 max_datagram_size -
-                                     (max_reply_size(*content, 1) - content->max_value_size())));
-    return content;
+                     fmt::format("values of {} bytes are the largest", max_value_size));
+    return Content::make(options.keys, options.key_size, std::move(*sizes));
 }
 
 Status write_report(const Options &options, const Tally &tally)

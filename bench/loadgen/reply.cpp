@@ -94,7 +94,7 @@ namespace
 std::string_view judge_value(const Content &content, const Expectation &expected,
                              std::string_view &rest)
 {
-    char buffer[max_datagram_size + 8]; // write_value may write up to 7 bytes more
+    char buffer[max_value_size + 8]; // write_value may write up to 7 bytes more
     uint32_t flags = 0;
     uint32_t size = 0;
 

@@ -19,19 +19,21 @@ static_assert(UdpChannel::max_depth * ids_per_request <= 65536, "ids have 16 bit
 
 } // namespace
 
-UdpChannel::UdpChannel(Endpoint server, Fd fd, uint32_t depth, int64_t timeout_ns)
+UdpChannel::UdpChannel(Endpoint server, Fd fd, uint32_t depth, int64_t timeout_ns, bool in_parts)
     : server_(std::move(server)), fd_(std::move(fd)), depth_(depth), timeout_ns_(timeout_ns),
-      slots_(std::max(min_ids, depth * ids_per_request)), receive_buffer_(batch * receive_size)
+      in_parts_(in_parts), slots_(std::max(min_ids, depth * ids_per_request)),
+      receive_buffer_(batch * receive_size)
 {
     reset_ids();
 }
 
-Result<UdpChannel> UdpChannel::open(const Endpoint &server, uint32_t depth, int64_t timeout_ns)
+Result<UdpChannel> UdpChannel::open(const Endpoint &server, uint32_t depth, int64_t timeout_ns,
+                                    bool in_parts)
 {
     auto fd = connect_udp(server);
     if (!fd)
         return fd.error();
-    return UdpChannel(server, std::move(*fd), depth, timeout_ns);
+    return UdpChannel(server, std::move(*fd), depth, timeout_ns, in_parts);
 }
 
 void UdpChannel::reset_ids()
@@ -138,12 +140,11 @@ Result<size_t> UdpChannel::receive(std::vector<Reply> &replies)
             continue;
         }
 
-        const bool whole = slot->request.keys.size() == 1 || append_part(*slot, *header, datagram);
-        if (!whole)
+        if (in_parts_ && !append_part(*slot, *header, datagram))
             continue;
         const bool late = slot->state == State::lost;
         replies.push_back({late ? Kind::late : Kind::reply, &slot->request,
-                           slot->request.keys.size() == 1 ? datagram : slot->parts});
+                           in_parts_ ? std::string_view(slot->parts) : datagram});
         slot->state = State::free;
         free_ids_.push_back(header->request_id);
         if (late)

@@ -36,7 +36,9 @@ class UdpChannel
 {
   public:
     /// depth: requests on their way at once, 1 to max_depth.
-    static Result<UdpChannel> open(const Endpoint &server, uint32_t depth, int64_t timeout_ns);
+    /// in_parts: replies of several datagrams are put together; without, one is a reply.
+    static Result<UdpChannel> open(const Endpoint &server, uint32_t depth, int64_t timeout_ns,
+                                   bool in_parts = false);
     static constexpr uint32_t max_depth = 8192;
 
     /// Whether another request may be queued. A closed-loop SET occupies a
@@ -62,7 +64,7 @@ class UdpChannel
     struct Reply {
         Kind kind;
         const Request *request;    // unless stray; valid until the next get()
-        std::string_view datagram; // the parts put together as one, for several keys
+        std::string_view datagram; // with in_parts, all put together as one
     };
     /// Receives one batch without waiting. The datagrams stay valid until the
     /// next call of receive() or get().
@@ -81,7 +83,7 @@ class UdpChannel
     enum class State : uint8_t { free, queued, waiting, lost };
     struct Slot {
         Request request;
-        std::string parts;   // of a reply to a get of several keys
+        std::string parts;   // of a reply, with in_parts_
         uint16_t part_count; // datagrams of it
         uint32_t use;        // counts the uses of this id
         State state;
@@ -95,12 +97,12 @@ class UdpChannel
     // Larger than any datagram that is right, so that a wrong one shows.
     static constexpr size_t receive_size = 2048;
 
-    UdpChannel(Endpoint server, Fd fd, uint32_t depth, int64_t timeout_ns);
+    UdpChannel(Endpoint server, Fd fd, uint32_t depth, int64_t timeout_ns, bool in_parts);
 
     void reset_ids();
-    /// Appends a datagram to the reply of its get; whether that is complete. memcached
-    /// answers a get of several keys by several datagrams, which memcached-sr numbers, while
-    /// upstream calls each of them the only one.
+    /// Appends a datagram to the reply of its get; whether that is complete. memcached-sr
+    /// numbers the datagrams of a reply to several keys, while upstream memcached calls each
+    /// value's the only one.
     static bool append_part(Slot &slot, const FrameHeader &header, std::string_view datagram);
     bool answered(const Sent &sent) const;
 
@@ -108,6 +110,7 @@ class UdpChannel
     Fd fd_;
     uint32_t depth_;
     int64_t timeout_ns_;
+    bool in_parts_;
     uint32_t in_flight_ = 0;
     uint32_t withheld_ = 0;
     bool draining_ = false;

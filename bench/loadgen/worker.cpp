@@ -59,10 +59,12 @@ Result<Worker> Worker::make(Run &run, uint32_t number)
 {
     const Options &options = run.options;
     Worker worker(run, number);
+    const bool in_parts =
+        options.keys_per_get > 1 || max_reply_size(run.content, 1) > max_datagram_size;
 
     for (uint32_t i = 0; i < options.sockets; i++) {
-        auto channel =
-            UdpChannel::open(run.udp, options.outstanding, options.timeout_ms * ns_per_ms);
+        auto channel = UdpChannel::open(run.udp, options.outstanding,
+                                        options.timeout_ms * ns_per_ms, in_parts);
         if (!channel)
             return channel.error();
         worker.channels_.push_back(std::move(*channel));

@@ -216,7 +216,9 @@ TEST_F(UdpChannelTest, ClosedServerPortOnlyLosesRequests)
 TEST_F(UdpChannelTest, PartsOfAReplyToSeveralKeysArePutTogether)
 {
     for (const bool numbered : {true, false}) {
-        UdpChannel channel = open(1);
+        auto opened = UdpChannel::open(endpoint_, 1, timeout_ns, true);
+        ASSERT_TRUE(opened);
+        UdpChannel channel = std::move(*opened);
         channel.get(content_[0], {{5, 1}, {6, 1}}, 0);
         ASSERT_TRUE(channel.flush());
         const Datagram request = receive_at_server();
