@@ -47,6 +47,7 @@
     X(rx_pass_room, "passed up: the frame cannot grow to the size of the reply")              \
     X(rx_pass_internal, "passed up: a map or helper failed; should never count")              \
     X(rx_pass_tail_call, "passed up: a stage was not there")                                  \
+    X(rx_dropped, "dropped: a reply could not be finished; should never count")               \
     /* ingress: get requests passed up because of a key */                                    \
     X(rx_miss, "missed: a key is not cached")                                                 \
     X(rx_miss_clock, "missed: a key was written since it was cached")                         \
@@ -60,6 +61,7 @@
     X(tx_other, "packets that are not plain UDP from a configured port")                      \
     X(tx_replies, "UDP datagrams of the origin from a configured port")                       \
     X(tx_pass_length, "not used to fill: empty, or longer than a plain Ethernet frame")       \
+    X(tx_halves, "first of two datagrams of a reply, kept for the second")                    \
     X(tx_pass_sequence, "not used to fill: part of a longer reply")                           \
     X(tx_pass_no_value, "not used to fill: not a reply with values")                          \
     X(tx_pass_syntax, "not used to fill: a reply that is not in plain form")                  \
@@ -72,6 +74,7 @@
     X(fill_no_grant_keys, "values not installed: no matching grant")                          \
     X(fill_stale_keys, "values not installed: granted before a later write or flush")         \
     X(fill_too_large_keys, "values not installed: they do not fit one datagram")              \
+    X(fill_internal_keys, "values not installed: a map failed; should never count")           \
     X(fill_busy_keys, "values not installed: the bucket was being written")                   \
     X(evict_keys, "entries removed to make room")
 

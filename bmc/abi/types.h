@@ -22,6 +22,16 @@
 
 #define BMC_INLINE static inline __attribute__((always_inline, unused))
 
+/*
+ * A function that the BPF verifier walks once, whatever leads to it, instead of once
+ * for every path through its callers; its pointers are to be checked for NULL.
+ */
+#ifdef __bpf__
+#define BMC_GLOBAL __attribute__((noinline))
+#else
+#define BMC_GLOBAL BMC_INLINE
+#endif
+
 #define BMC_CACHE_LINE 64
 
 #endif

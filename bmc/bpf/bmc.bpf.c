@@ -3,8 +3,11 @@
  * Entry points of the kernel cache. bmc/README.md has the packet walk:
  *
  *   rx_filter -> hash_keys (once per key) -> write_reply       hit
- *            \-> invalidate (once per command)                 write over UDP
+ *           |          \-> take_grant -> hash_keys             just written: filled from the grant
+ *           \-> invalidate (once per command)                  write over UDP
  *   tx_filter -> update_cache (once per value)                 fill
+ *
+ * skb_* are the same at TC ingress.
  */
 #include "vmlinux.h"
 
@@ -12,30 +15,67 @@
 #include "keys.bpf.h"
 #include "reply.bpf.h"
 #include "rx.bpf.h"
+#include "take.bpf.h"
 #include "tx.bpf.h"
 
 SEC("xdp.frags")
 int rx_filter(struct xdp_md *ctx)
 {
-    return do_rx_filter(ctx);
+    return do_rx_filter(ctx, HOOK_XDP);
 }
 
 SEC("xdp.frags")
 int hash_keys(struct xdp_md *ctx)
 {
-    return do_hash_keys(ctx);
+    return do_hash_keys(ctx, HOOK_XDP);
+}
+
+SEC("xdp.frags")
+int take_grant(struct xdp_md *ctx)
+{
+    return do_take_grant(ctx, HOOK_XDP);
 }
 
 SEC("xdp.frags")
 int write_reply(struct xdp_md *ctx)
 {
-    return do_write_reply(ctx);
+    return do_write_reply(ctx, HOOK_XDP);
 }
 
 SEC("xdp.frags")
 int invalidate(struct xdp_md *ctx)
 {
-    return do_invalidate(ctx);
+    return do_invalidate(ctx, HOOK_XDP);
+}
+
+SEC("tc")
+int skb_rx_filter(struct __sk_buff *ctx)
+{
+    return do_skb_rx_filter(ctx);
+}
+
+SEC("tc")
+int skb_hash_keys(struct __sk_buff *ctx)
+{
+    return do_hash_keys(ctx, HOOK_TC);
+}
+
+SEC("tc")
+int skb_take_grant(struct __sk_buff *ctx)
+{
+    return do_take_grant(ctx, HOOK_TC);
+}
+
+SEC("tc")
+int skb_write_reply(struct __sk_buff *ctx)
+{
+    return do_write_reply(ctx, HOOK_TC);
+}
+
+SEC("tc")
+int skb_invalidate(struct __sk_buff *ctx)
+{
+    return do_invalidate(ctx, HOOK_TC);
 }
 
 SEC("tc")

@@ -271,6 +271,29 @@ BMC_INLINE __u64 bmc_free_runs(__u64 free, __u32 count)
 }
 
 /*
+ * Evicts entries until a way and `count` blocks in a row are free, which does not
+ * take long: marks of where those are. Adds the number of entries that had to go to
+ * *evicted. The bucket is locked.
+ */
+BMC_GLOBAL __u64 bmc_make_room(struct bmc_bucket *b, __u32 count, __u32 *evicted)
+{
+    const __u64 reserved = bmc_block_bits(BMC_HEADER_BLOCKS);
+    __u64 runs = 0;
+    __u32 i;
+
+    if (!b || !evicted)
+        return 0;
+    /* Each way is met at most twice: once to lose its visited bit, once to go. */
+    for (i = 0; i <= 2 * BMC_BUCKET_WAYS; i++) {
+        runs = bmc_free_runs(~(b->used | reserved), count);
+        if (runs && b->entries < BMC_BUCKET_WAYS)
+            break;
+        *evicted += bmc_bucket_advance(b);
+    }
+    return runs;
+}
+
+/*
  * Installs the text source[pos, pos + head->length) under head; *evicted gets
  * the number of entries of other keys that had to go. The entry of the same
  * key, or of one with the same tag, is replaced. pos <= BMC_TEXT_MAX,
@@ -281,7 +304,6 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
                                                const struct bmc_text *source, __u32 pos,
                                                __u32 *evicted)
 {
-    const __u64 reserved = bmc_block_bits(BMC_HEADER_BLOCKS);
     const __u8 *text = source->byte + pos;
     const __u32 length = head->length;
     const __u32 count = bmc_entry_blocks(length);
@@ -289,8 +311,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     const __u64 shape = (__u64)length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
     const __u16 tag = bmc_tag(hash);
     __u32 way, first, i, j;
-    __u64 runs = 0;
-    __u64 *to;
+    __u64 runs, *to;
 
     *evicted = 0;
     if (length > BMC_REPLY_TEXT_MAX)
@@ -308,13 +329,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
         bmc_bucket_remove(b, way);
     }
 
-    /* Each way is met at most twice: once to lose its visited bit, once to go. */
-    for (i = 0; i <= 2 * BMC_BUCKET_WAYS; i++) {
-        runs = bmc_free_runs(~(b->used | reserved), count);
-        if (runs && b->entries < BMC_BUCKET_WAYS)
-            break;
-        *evicted += bmc_bucket_advance(b);
-    }
+    runs = bmc_make_room(b, count, evicted);
     way = bmc_find_way(b, 0);
     if (!runs || way >= BMC_BUCKET_WAYS) {
         bmc_bucket_unlock(b);

@@ -23,6 +23,7 @@ static __always_inline int read_grant(const struct bmc_control *c, __u64 hash, s
     g->generation = BMC_READ_ONCE(shared->generation);
     g->deadline_ns = BMC_READ_ONCE(shared->deadline_ns);
     g->content = BMC_READ_ONCE(shared->content);
+    g->text_length = BMC_READ_ONCE(shared->text_length); /* not under the check word */
     return bmc_grant_check(g) == BMC_READ_ONCE(shared->check);
 }
 

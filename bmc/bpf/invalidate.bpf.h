@@ -38,45 +38,44 @@ static __always_inline int advance_clock(struct rx_scratch *s, __u32 key, __u32 
 }
 
 /* The datagram goes up: as one with writes if there was one, else for the reason it came with. */
-static __always_inline int end_of_commands(const struct rx_scratch *s)
+static __always_inline int end_of_commands(enum hook hook, const struct rx_scratch *s)
 {
     enum bmc_counter reason = s->writes ? BMC_COUNTER_rx_pass_write : s->reason;
 
-    return pass(reason < BMC_COUNTER_COUNT ? reason : BMC_COUNTER_rx_pass_internal);
+    return pass(hook, reason < BMC_COUNTER_COUNT ? reason : BMC_COUNTER_rx_pass_internal);
 }
 
-static __always_inline int do_invalidate(struct xdp_md *ctx)
+static __always_inline int do_invalidate(void *ctx, enum hook hook)
 {
-    struct rx_scratch *s = element(&rx_scratch, 0);
+    struct rx_scratch *s = hook_scratch(hook);
     struct bmc_command c = {};
     __u32 pos, end;
 
     if (!s)
-        return pass(BMC_COUNTER_rx_pass_internal);
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
     pos = bmc_bounded(s->cursor);
     end = bmc_bounded(s->request_length);
     if (pos >= end)
-        return end_of_commands(s);
-    if (s->commands >= RX_COMMANDS_MAX || s->keys + s->commands >= RX_RUNS_MAX) {
+        return end_of_commands(hook, s);
+    if (s->commands >= RX_COMMANDS_MAX || s->runs + s->commands >= RX_RUNS_MAX) {
         count(BMC_COUNTER_invalidate_incomplete);
-        return end_of_commands(s);
+        return end_of_commands(hook, s);
     }
     s->commands++;
 
     switch (bmc_command_at(&s->request, pos, end, &c)) {
     case BMC_COMMAND_CUT:
-        return end_of_commands(s);
+        return end_of_commands(hook, s);
     case BMC_COMMAND_WRITE:
         if (advance_clock(s, c.key, c.key_length))
-            return pass(BMC_COUNTER_rx_pass_internal);
+            return pass(hook, BMC_COUNTER_rx_pass_internal);
         s->writes++;
         break;
     case BMC_COMMAND_OTHER:
         break;
     }
     s->cursor = c.next;
-    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
-    return pass(BMC_COUNTER_rx_pass_tail_call);
+    return go_to(ctx, hook, RX_INVALIDATE);
 }
 
 #endif

@@ -6,6 +6,9 @@
  * Ingress, second stage: one key of the request a run. It appends the key's text
  * to the reply under construction, or learns that the key is absent, or lets
  * the whole request go up. The packet is not touched.
+ *
+ * The origin leaves what it has just stored with the key's grant. Where that is what
+ * is missing here, the stage take_grant installs it, and the key is looked up again.
  */
 
 #include "grant.bpf.h"
@@ -14,14 +17,11 @@
 /* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. */
 #define RX_KEYS_MAX 30
 
-/* Whether the origin has granted that this key is absent, at the key's clock as it stands. */
-static __always_inline int is_granted_absent(const struct rx_scratch *s,
-                                             const struct bmc_control *c, __u64 hash, __u64 version)
+/* Whether the grant is of the key's clock as it stands, and of this generation. */
+static __always_inline int is_current(const struct rx_scratch *s, const struct bmc_grant *g,
+                                      __u64 version)
 {
-    struct bmc_grant g;
-
-    return read_grant(c, hash, &g) && g.content == BMC_CONTENT_ABSENT && g.version == version &&
-           g.generation == s->generation;
+    return g->version == version && g->generation == s->generation;
 }
 
 /* Hash of the key in work. Global: see text_sum(). */
@@ -60,37 +60,38 @@ static __always_inline void append_text(struct rx_scratch *s)
     s->values++;
 }
 
-static __always_inline int do_hash_keys(struct xdp_md *ctx)
+static __always_inline int do_hash_keys(void *ctx, enum hook hook)
 {
-    struct rx_scratch *s = element(&rx_scratch, 0);
+    struct rx_scratch *s = hook_scratch(hook);
     const struct bmc_control *c = element(&control, 0);
     enum bmc_counter reason = BMC_COUNTER_rx_miss;
     struct bmc_bucket *bucket;
+    struct bmc_grant g;
     __u32 end, key_end;
     __u64 hash, word, version, *clock;
     int found;
 
     if (!s || !c)
-        return pass(BMC_COUNTER_rx_pass_internal);
-    if (s->keys >= RX_KEYS_MAX) /* no tail calls are left to walk commands with */
-        return pass(BMC_COUNTER_rx_pass_keys);
-    s->keys++;
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
+    if (s->runs >= RX_KEYS_MAX) /* no tail calls are left to walk commands with */
+        return pass(hook, BMC_COUNTER_rx_pass_keys);
+    s->runs++;
 
     s->key = bmc_bounded(s->cursor);
     end = s->request_length - 2; /* rx_filter has seen the CR LF */
     key_end = bmc_forget(&s->request, bmc_token_end(&s->request, bmc_bounded(s->key), end));
     s->key_length = key_end - s->key;
     if (key_end <= s->key || s->key_length > BMC_KEY_MAX)
-        return pass_walked(ctx, s, BMC_COUNTER_rx_pass_syntax);
+        return pass_walked(ctx, hook, s, BMC_COUNTER_rx_pass_syntax);
     if (key_end != end && s->request.byte[key_end] != ' ')
-        return pass_walked(ctx, s, BMC_COUNTER_rx_pass_syntax);
+        return pass_walked(ctx, hook, s, BMC_COUNTER_rx_pass_syntax);
     s->cursor = key_end + 1;
 
     hash = key_hash(s, c->seed[0], c->seed[1]);
     clock = element(&clocks, bmc_clock_index(hash, c->clock_count));
     bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
     if (!clock || !bucket)
-        return pass(BMC_COUNTER_rx_pass_internal);
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
     found = copy_entry(bucket, hash, s);
     /*
      * The clock is read behind the copy: if it still shows the entry's version,
@@ -119,17 +120,24 @@ static __always_inline int do_hash_keys(struct xdp_md *ctx)
     } else if (found == BMC_CACHE_BUSY) {
         reason = BMC_COUNTER_rx_miss_busy;
     }
-    if (!is_granted_absent(s, c, hash, version))
+    if (!read_grant(c, hash, &g) || !is_current(s, &g, version))
         goto give_up;
+    if (g.content != BMC_CONTENT_ABSENT) {
+        if (!g.text_length || s->taken)
+            goto give_up;
+        s->taken = 1;
+        s->runs++;
+        s->cursor = s->key;
+        s->grant = bmc_grant_index(hash, c->grant_count);
+        return go_to(ctx, hook, RX_TAKE_GRANT);
+    }
 next:
-    if (key_end == end)
-        bpf_tail_call(ctx, &rx_stages, RX_WRITE_REPLY);
-    else
-        bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);
-    return pass(BMC_COUNTER_rx_pass_tail_call);
+    s->keys++;
+    s->taken = 0;
+    return go_to(ctx, hook, key_end == end ? RX_WRITE_REPLY : RX_HASH_KEYS);
 give_up:
     /* Behind a key that is not the datagram's last word there may be writes. */
-    return key_end == end ? pass(reason) : pass_walked(ctx, s, reason);
+    return key_end == end ? pass(hook, reason) : pass_walked(ctx, hook, s, reason);
 }
 
 #endif

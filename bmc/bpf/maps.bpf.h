@@ -8,6 +8,7 @@
 #include "../abi/config.h"
 #include "../abi/counters.h"
 #include "../abi/layout.h"
+#include "../protocol/value.h"
 #include "cache.h"
 
 const volatile struct bmc_config bmc_config = {};
@@ -57,25 +58,38 @@ struct {
     __type(value, struct bmc_counters);
 } counters SEC(".maps");
 
+/* A value to be installed: where in `text` it is, and the head of its entry. */
+struct fill_scratch {
+    struct bmc_value value;
+    struct bmc_entry head;
+    __u32 evicted;
+    __u32 reserved;
+    struct bmc_text text;
+};
+
 /*
- * What the stages of one packet hand to each other. XDP and TC have one each:
- * an ingress packet may interrupt the egress path of its CPU.
+ * What the stages of one packet hand to each other. Each hook has its own: an
+ * ingress packet may interrupt the egress path of its CPU.
  */
 struct rx_scratch {
     __u64 generation;     /* read once, before any clock of the request */
     __u32 request_length; /* bytes of payload, frame header included */
     __u32 cursor;         /* where the next key or command starts */
+    __u32 runs;           /* of stages for keys so far */
     __u32 keys;           /* looked up so far */
     __u32 values;         /* of them, answered with a value */
     __u32 text_length;    /* of the reply so far, frame header and END excluded */
     __u32 text_sum;       /* its ones' complement sum, folded */
     __u32 key;            /* the key in work, in the request */
     __u32 key_length;
+    __u32 grant;    /* its place in `grants` */
+    __u32 taken;    /* 1 if that has been asked for its text already */
     __u32 reason;   /* enum bmc_counter: why it goes up, if it holds no write */
     __u32 commands; /* walked by invalidate so far */
-    __u32 writes;   /* of them, those that name a key to change */
+    __u32 writes;   /* of them, writes whose key was invalidated */
     __u32 l2_length;
     __u32 is_ipv6;
+    __u32 partial; /* the UDP checksum is left to the device */
     __u16 source_port;
     __u16 destination_port;
     struct bmc_addr6 source; /* IPv4: the first word */
@@ -84,6 +98,7 @@ struct rx_scratch {
     struct bmc_entry head; /* of the entry copied last */
     struct bmc_text request;
     struct bmc_reply reply;
+    struct fill_scratch fill;
 };
 
 struct {
@@ -91,15 +106,16 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct rx_scratch);
-} rx_scratch SEC(".maps");
+} rx_scratch SEC(".maps"), skb_scratch SEC(".maps");
 
 struct tx_scratch {
-    __u32 length; /* bytes of payload, frame header included */
-    __u32 cursor; /* where the next VALUE starts */
-    __u32 evicted;
-    __u32 values;          /* looked at so far */
-    struct bmc_entry head; /* of the entry to install */
-    struct bmc_text reply;
+    __u32 length;      /* bytes of payload, frame header included */
+    __u32 cursor;      /* where the next VALUE starts */
+    __u32 values;      /* looked at so far */
+    __u32 half_length; /* of the first datagram of a reply of two, if fill.text holds it, or 0 */
+    __u32 half_ports;  /* its reply_ports() */
+    __u32 reserved;
+    struct fill_scratch fill;
 };
 
 struct {

@@ -46,6 +46,7 @@ struct packet {
     __u32 l2_length;
     __u32 is_ipv6;
     __u32 vlan;       /* identifiers of the tags, as BMC_VLAN */
+    __u32 tags;       /* of them, those that the kernel has taken out of the frame */
     __u32 udp_length; /* header and payload; set for PACKET_UDP only */
     void *ip;
     struct udphdr *udp; /* set for PACKET_UDP only */
@@ -56,7 +57,8 @@ struct packet {
  * PACKET_OTHER comes back; the fixed part of its header is then inside the
  * packet. Lengths agree for PACKET_UDP: the IP packet is inside the frame (which
  * may be padded behind it) and the datagram fills it exactly. `frame_length`
- * counts also what lies behind data_end (fragments of a jumbo frame).
+ * counts also what lies behind data_end (fragments of a jumbo frame). p->vlan and
+ * p->tags tell of tags that are no longer in the frame.
  */
 static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __u32 frame_length,
                                                   struct packet *p)
@@ -69,7 +71,7 @@ static __always_inline enum packet_kind parse_udp(void *data, void *data_end, __
     if (at > data_end)
         return PACKET_OTHER;
     protocol = eth->h_proto;
-    for (i = 0; i < VLAN_TAGS_MAX; i++) {
+    for (i = p->tags; i < VLAN_TAGS_MAX; i++) {
         struct vlan_hdr *tag = at;
 
         if (protocol != ETH_P_8021Q_BE && protocol != ETH_P_8021AD_BE)

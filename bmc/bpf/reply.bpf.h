@@ -5,7 +5,8 @@
 /*
  * Ingress, last stage: every key is answered. The reply is finished in scratch
  * memory, headers and all; only then is the frame resized and overwritten, and
- * what was resized before a refusal is resized back.
+ * what was resized before a refusal is resized back. What XDP cannot do, for want of
+ * room in the frame or because the reply takes two datagrams, it hands to TC ingress.
  */
 
 #include "rx.bpf.h"
@@ -70,24 +71,28 @@ static __always_inline void write_ipv6(const struct rx_scratch *s, __u8 *to, __u
     }
 }
 
-/* UDP and frame header in front of the finished text. */
-static __always_inline void write_udp(struct rx_scratch *s, __u8 *to, __u32 udp_length,
-                                      __u64 text_sum)
+/*
+ * UDP and frame header in front of text whose sum, not folded, is `sum`. A request
+ * whose checksum was left to the device is answered at TC in the same way: the
+ * socket buffer still says so, and the device then wants the sum of the pseudo
+ * header alone (linux/skbuff.h, CHECKSUM_PARTIAL).
+ */
+static __always_inline void write_udp(const struct rx_scratch *s, enum hook hook, __u8 *to,
+                                      __u32 udp_length, __u64 sum, __u8 sequence, __u8 total)
 {
     struct udphdr *udp = (struct udphdr *)to;
-    struct bmc_udp_frame *frame = (struct bmc_udp_frame *)(udp + 1);
-    __u64 sum;
+    const __u64 pseudo = pseudo_header_sum(s, udp_length);
 
     udp->source = s->destination_port;
     udp->dest = s->source_port;
     udp->len = bpf_htons(udp_length);
     udp->check = 0;
-    frame->request_id = *(__u16 *)s->request.byte;
-    frame->sequence = 0;
-    frame->total = bpf_htons(1);
-    frame->reserved = 0;
-    sum = pseudo_header_sum(s, udp_length) + sum_words((const __u32 *)to, 4) + text_sum;
-    udp->check = ~bmc_sum_fold(sum);
+    *(__u64 *)(udp + 1) = bmc_frame_of(*(__u16 *)s->request.byte, sequence, total);
+    if (hook == HOOK_TC && s->partial) {
+        udp->check = bmc_sum_fold(pseudo);
+        return;
+    }
+    udp->check = ~bmc_sum_fold(pseudo + sum_words((const __u32 *)to, 4) + sum);
     if (!udp->check)
         udp->check = 0xffff; /* RFC 768: zero would mean none */
 }
@@ -116,12 +121,45 @@ static __always_inline void resize_back(struct xdp_md *ctx, int grow, int at_hea
         bpf_xdp_adjust_tail(ctx, -grow);
 }
 
+/* Makes the frame what `from` says, or leaves it as it is. */
+static __always_inline enum bmc_counter xdp_write(struct xdp_md *ctx, void *from, __u32 length)
+{
+    const int grow = (int)length - (int)bpf_xdp_get_buff_len(ctx);
+    int at_head;
+
+    if (resize(ctx, grow, &at_head))
+        return BMC_COUNTER_rx_pass_room;
+    if (!bpf_xdp_store_bytes(ctx, 0, from, length))
+        return BMC_COUNTER_hit;
+    resize_back(ctx, grow, at_head);
+    return BMC_COUNTER_rx_pass_internal;
+}
+
+/*
+ * The same for a socket buffer. What has to be copied or moved for writing is, before
+ * the first byte is written.
+ */
+static __always_inline enum bmc_counter skb_write(struct __sk_buff *ctx, void *from, __u32 length)
+{
+    const __u32 before = ctx->len;
+
+    if (length > before ? bpf_skb_change_tail(ctx, length, 0) : bpf_skb_pull_data(ctx, before))
+        return BMC_COUNTER_rx_pass_room;
+    if (bpf_skb_store_bytes(ctx, 0, from, length, BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH)) {
+        if (length > before)
+            bpf_skb_change_tail(ctx, before, 0);
+        return BMC_COUNTER_rx_pass_internal;
+    }
+    return length < before && bpf_skb_change_tail(ctx, length, 0) ? BMC_COUNTER_rx_dropped
+                                                                  : BMC_COUNTER_hit;
+}
+
 /*
  * Whether a reply of so many bytes of IP packet may leave: within the MTU of the
  * interface as it is now, and within what any path takes where nobody on the
  * way can fragment.
  */
-static __always_inline int fits_mtu(struct xdp_md *ctx, const struct rx_scratch *s, __u32 ip_length)
+static __always_inline int fits_mtu(void *ctx, const struct rx_scratch *s, __u32 ip_length)
 {
     __u32 mtu = ip_length; /* in: length to check; out: the MTU */
 
@@ -130,55 +168,140 @@ static __always_inline int fits_mtu(struct xdp_md *ctx, const struct rx_scratch 
     return ip_length <= MTU_CHECK_FROM || !bpf_check_mtu(ctx, 0, &mtu, 0, 0);
 }
 
-static __always_inline int do_write_reply(struct xdp_md *ctx)
+/* The part of a reply that goes into one datagram. */
+struct part {
+    __u32 at;     /* where its text starts in s->reply, a constant */
+    __u32 length; /* bytes of text */
+    __u64 sum;    /* of them, not folded */
+    __u8 sequence;
+    __u8 total;
+};
+
+/*
+ * Writes all headers in front of the part's text and the whole into the packet.
+ * BMC_COUNTER_hit, or why not.
+ */
+static __always_inline enum bmc_counter write_datagram(void *ctx, enum hook hook,
+                                                       struct rx_scratch *s, const struct part *p)
 {
-    struct rx_scratch *s = element(&rx_scratch, 0);
-    __u32 text_length, udp_length, ip_header, start, length, sum;
-    int grow, at_head;
-    __u8 *text;
+    const __u32 ip_header = s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE;
+    const __u32 udp_length = UDP_HEADER_SIZE + BMC_FRAME_SIZE + p->length;
+    __u8 *text = s->reply.byte + p->at;
+    __u32 start = p->at - UDP_HEADER_SIZE - BMC_FRAME_SIZE - ip_header - s->l2_length;
+    __u32 length = p->at - start + p->length;
 
-    if (!s)
-        return pass(BMC_COUNTER_rx_pass_internal);
-    text_length = s->text_length;
-    if (text_length > BMC_DATAGRAM_DATA - BMC_CLOSING_SIZE)
-        return pass(BMC_COUNTER_rx_pass_too_large);
-    udp_length = UDP_HEADER_SIZE + BMC_FRAME_SIZE + text_length + BMC_CLOSING_SIZE;
-    ip_header = s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE;
-    if (!fits_mtu(ctx, s, ip_header + udp_length))
-        return pass(BMC_COUNTER_rx_pass_mtu);
-
-    text = s->reply.byte + BMC_REPLY_HEADERS;
-    *(__u32 *)(text + text_length) = BMC_FOUR('E', 'N', 'D', '\r');
-    text[text_length + 4] = '\n';
-    sum = bmc_sum_fold((__u64)BMC_FOUR('E', 'N', 'D', '\r') + '\n');
-    if (text_length & 1)
-        sum = bmc_sum_swap(sum);
-
-    start = BMC_REPLY_HEADERS - UDP_HEADER_SIZE - BMC_FRAME_SIZE - ip_header - s->l2_length;
-    if (start > BMC_REPLY_HEADERS - IPV4_HEADER_SIZE - ETH_HEADER_SIZE)
-        return pass(BMC_COUNTER_rx_pass_internal);
+    if (start > p->at || length > BMC_REPLY_HEADERS + BMC_DATAGRAM_DATA || length < ETH_HEADER_SIZE)
+        return BMC_COUNTER_rx_pass_internal;
     /* In this order: Ethernet is written with room for two tags, used or not. */
     write_ethernet(s, s->reply.byte + start);
     if (s->is_ipv6)
         write_ipv6(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE - IPV6_HEADER_SIZE, udp_length);
     else
         write_ipv4(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE - IPV4_HEADER_SIZE, udp_length);
-    write_udp(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE, udp_length, (__u64)s->text_sum + sum);
+    write_udp(s, hook, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE, udp_length, p->sum, p->sequence,
+              p->total);
+    return hook == HOOK_XDP ? xdp_write(ctx, s->reply.byte + start, length)
+                            : skb_write(ctx, s->reply.byte + start, length);
+}
 
-    length = s->l2_length + ip_header + udp_length;
-    if (length > BMC_REPLY_HEADERS + BMC_UDP_PAYLOAD_MAX || length < ETH_HEADER_SIZE)
-        return pass(BMC_COUNTER_rx_pass_internal);
-    grow = (int)length - (int)bpf_xdp_get_buff_len(ctx);
-    if (resize(ctx, grow, &at_head))
-        return pass(BMC_COUNTER_rx_pass_room);
-    if (bpf_xdp_store_bytes(ctx, 0, s->reply.byte + start, length)) {
-        resize_back(ctx, grow, at_head);
-        return pass(BMC_COUNTER_rx_pass_internal);
+/* Puts "END\r\n" behind the reply's text; the sum of the text with it. */
+static __always_inline __u64 close_text(struct rx_scratch *s, __u32 text_length)
+{
+    __u8 *end = s->reply.byte + BMC_REPLY_HEADERS + text_length;
+    __u16 sum = bmc_sum_fold((__u64)BMC_FOUR('E', 'N', 'D', '\r') + '\n');
+
+    *(__u32 *)end = BMC_FOUR('E', 'N', 'D', '\r');
+    *(__u64 *)(end + 4) = '\n'; /* and zeros, for sum_second() */
+    return (__u64)s->text_sum + (text_length & 1 ? bmc_sum_swap(sum) : sum);
+}
+
+#define REPLY_SECOND_AT       (BMC_REPLY_HEADERS + BMC_DATAGRAM_DATA)
+#define REPLY_SECOND_DATA_MAX (BMC_REPLY_TEXT_MAX + BMC_CLOSING_SIZE - BMC_DATAGRAM_DATA)
+
+/* Sum of what goes into the second datagram; zeros follow it. */
+static __always_inline __u64 sum_second(const struct rx_scratch *s, __u32 length)
+{
+    const __u8 *text = s->reply.byte + REPLY_SECOND_AT;
+    __u64 sum = 0;
+    __u32 i;
+
+    for (i = 0; i < (REPLY_SECOND_DATA_MAX + 7) / 8; i++) {
+        __u64 word;
+
+        if (8 * i >= length)
+            break;
+        word = bmc_word(text + 8 * i);
+        sum += (word >> 32) + (__u32)word;
     }
-    count(BMC_COUNTER_hit);
+    return bmc_sum_fold(sum);
+}
+
+/* A reply of two datagrams: the first leaves as a copy of the packet. */
+static __always_inline enum bmc_counter write_both(struct __sk_buff *ctx, struct rx_scratch *s,
+                                                   __u32 length, __u64 sum)
+{
+    const __u32 second_length = length - BMC_DATAGRAM_DATA;
+    const __u64 second_sum = sum_second(s, second_length);
+    /* Less the second's, in ones' complement; the first is of even length. */
+    const struct part first = {BMC_REPLY_HEADERS, BMC_DATAGRAM_DATA,
+                               bmc_sum_fold(sum) + (~second_sum & 0xffff), 0, 2};
+    const struct part second = {REPLY_SECOND_AT, second_length, second_sum, 1, 2};
+    enum bmc_counter outcome;
+
+    if (second_length > REPLY_SECOND_DATA_MAX)
+        return BMC_COUNTER_rx_pass_internal;
+    outcome = write_datagram(ctx, HOOK_TC, s, &first);
+    if (outcome != BMC_COUNTER_hit)
+        return outcome;
+    /* If the device's queue drops it, the client loses it as any datagram. */
+    bpf_clone_redirect(ctx, ctx->ifindex, 0);
+    return write_datagram(ctx, HOOK_TC, s, &second) == BMC_COUNTER_hit ? BMC_COUNTER_hit
+                                                                       : BMC_COUNTER_rx_dropped;
+}
+
+static __always_inline int do_write_reply(void *ctx, enum hook hook)
+{
+    struct rx_scratch *s = hook_scratch(hook);
+    const __u32 headers = UDP_HEADER_SIZE + BMC_FRAME_SIZE;
+    __u32 text_length, length, first_length;
+    enum bmc_counter outcome;
+    __u64 sum;
+
+    if (!s)
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
+    text_length = s->text_length;
+    if (text_length > BMC_REPLY_TEXT_MAX)
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
+    length = text_length + BMC_CLOSING_SIZE;
+    first_length = length > BMC_DATAGRAM_DATA ? BMC_DATAGRAM_DATA : length;
+    if (!fits_mtu(ctx, s,
+                  (s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE) + headers + first_length))
+        return pass(hook, BMC_COUNTER_rx_pass_mtu);
+    sum = close_text(s, text_length);
+
+    if (length <= BMC_DATAGRAM_DATA) {
+        const struct part whole = {BMC_REPLY_HEADERS, length, sum, 0, 1};
+
+        outcome = write_datagram(ctx, hook, s, &whole);
+    } else if (hook == HOOK_TC) {
+        outcome = write_both(ctx, s, length, sum);
+    } else {
+        outcome = BMC_COUNTER_rx_pass_room;
+    }
+
+    if (hook == HOOK_XDP && outcome == BMC_COUNTER_rx_pass_room)
+        return hand_over(ctx, outcome);
+    count(outcome);
+    if (hook == HOOK_TC && outcome == BMC_COUNTER_rx_dropped)
+        return TC_DROP;
+    if (outcome != BMC_COUNTER_hit)
+        return hook == HOOK_XDP ? XDP_PASS : TC_NEXT;
     count_add(BMC_COUNTER_hit_keys, s->values);
     count_add(BMC_COUNTER_hit_absent_keys, s->keys - s->values);
-    return XDP_TX;
+    if (hook == HOOK_XDP)
+        return XDP_TX;
+    count(BMC_COUNTER_hit_tc);
+    return bpf_redirect(((struct __sk_buff *)ctx)->ifindex, 0);
 }
 
 #endif

@@ -7,44 +7,19 @@
  * packet is only read here.
  */
 
+#include "hook.bpf.h"
 #include "packet.bpf.h"
-
-enum rx_stage { RX_HASH_KEYS, RX_WRITE_REPLY, RX_INVALIDATE, RX_STAGE_COUNT };
-
-int hash_keys(struct xdp_md *ctx);
-int write_reply(struct xdp_md *ctx);
-int invalidate(struct xdp_md *ctx);
-
-/* The stages; each is a program of its own so that the verifier walks it alone. */
-struct {
-    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, RX_STAGE_COUNT);
-    __uint(key_size, sizeof(__u32));
-    __array(values, int(struct xdp_md *));
-} rx_stages SEC(".maps") = {
-    .values = {[RX_HASH_KEYS] = &hash_keys,
-               [RX_WRITE_REPLY] = &write_reply,
-               [RX_INVALIDATE] = &invalidate},
-};
-
-/* Lets the packet go on to the network stack, for a counted reason. */
-static __always_inline int pass(enum bmc_counter reason)
-{
-    count(reason);
-    return XDP_PASS;
-}
 
 /*
  * Lets a datagram that may hold writes go on, for this reason unless it does: each
  * is looked at first, by the stage `invalidate`.
  */
-static __always_inline int pass_walked(struct xdp_md *ctx, struct rx_scratch *s,
+static __always_inline int pass_walked(void *ctx, enum hook hook, struct rx_scratch *s,
                                        enum bmc_counter reason)
 {
     s->reason = reason;
     s->cursor = BMC_FRAME_SIZE;
-    bpf_tail_call(ctx, &rx_stages, RX_INVALIDATE);
-    return pass(BMC_COUNTER_rx_pass_tail_call);
+    return go_to(ctx, hook, RX_INVALIDATE);
 }
 
 /* Ones' complement sum of a header of 4-byte words, not folded. */
@@ -76,18 +51,33 @@ static __always_inline __u64 pseudo_header_sum(const struct rx_scratch *s, __u32
  * field holds the folded sum of the pseudo header alone (linux/skbuff.h,
  * CHECKSUM_PARTIAL).
  */
-static __always_inline int is_checksum_good(struct rx_scratch *s, const struct udphdr *udp,
-                                            __u32 udp_length, __u32 payload_length)
+static __always_inline int is_checksum_good(enum hook hook, struct rx_scratch *s,
+                                            const struct udphdr *udp, __u32 udp_length,
+                                            __u32 payload_length)
 {
     __u64 pseudo = pseudo_header_sum(s, udp_length);
+    int complete;
     __u64 sum;
 
+    s->partial = 0;
     if (!udp->check)
         return !s->is_ipv6;
     sum = pseudo + sum_words((const __u32 *)udp, 2) + text_sum(&s->request, 0, payload_length);
-    if (bmc_sum_fold(sum) == 0xffff)
-        return 1;
-    return bmc_config.partial_checksums && udp->check == bmc_sum_fold(pseudo);
+    complete = bmc_sum_fold(sum) == 0xffff;
+    s->partial = bmc_config.partial_checksums && udp->check == bmc_sum_fold(pseudo);
+    /* A socket buffer goes back as it came; if that may be either way, it does not. */
+    return hook == HOOK_TC ? complete != (int)s->partial : complete || s->partial;
+}
+
+/* The tag that the kernel has moved from the frame to the socket buffer, if any. */
+static __always_inline void stripped_tag(const struct __sk_buff *ctx, struct packet *p)
+{
+    if (!ctx->vlan_present)
+        return;
+    p->tags = 1;
+    p->vlan = ctx->vlan_tci & VLAN_ID_MASK;
+    if (ctx->vlan_proto == ETH_P_8021AD_BE)
+        p->vlan |= BMC_VLAN_SERVICE;
 }
 
 static __always_inline enum bmc_counter kind_reason(enum packet_kind kind)
@@ -133,11 +123,28 @@ static __always_inline int origin_state(struct rx_scratch *s, __u32 endpoint,
     return !(s->generation & 1);
 }
 
-static __always_inline int do_rx_filter(struct xdp_md *ctx)
+/*
+ * Ethernet and tags, kept for the reply; VLAN tags go back as they came. At most 22
+ * bytes, in front of an IP header that was found inside the packet.
+ */
+static __always_inline void keep_ethernet(struct rx_scratch *s, const void *data)
 {
-    void *data = (void *)(long)ctx->data;
-    void *data_end = (void *)(long)ctx->data_end;
-    struct rx_scratch *s = element(&rx_scratch, 0);
+    s->l2[0] = *(__u64 *)data;
+    s->l2[1] = *(__u32 *)(data + 8) | ((__u64) * (__u16 *)(data + 12) << 32);
+    s->l2[2] = 0;
+    if (s->l2_length > ETH_HEADER_SIZE)
+        s->l2[2] = *(__u32 *)(data + 14);
+    if (s->l2_length > ETH_HEADER_SIZE + VLAN_TAG_SIZE)
+        s->l2[2] |= (__u64) * (__u32 *)(data + 18) << 32;
+}
+
+static __always_inline int do_rx_filter(void *ctx, enum hook hook)
+{
+    /* What XDP handed over has been counted there as a request. */
+    const int is_first = hook == HOOK_XDP || bmc_config.tc_only;
+    void *data = hook_data(ctx, hook);
+    void *data_end = hook_data_end(ctx, hook);
+    struct rx_scratch *s = hook_scratch(hook);
     enum bmc_counter reason;
     enum packet_kind kind;
     struct packet p = {};
@@ -147,11 +154,12 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
     int is_get, address, port;
 
     if (!s)
-        return pass(BMC_COUNTER_rx_pass_internal);
-
-    kind = parse_udp(data, data_end, bpf_xdp_get_buff_len(ctx), &p);
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
+    if (hook == HOOK_TC)
+        stripped_tag(ctx, &p);
+    kind = parse_udp(data, data_end, hook_length(ctx, hook), &p);
     if (kind == PACKET_OTHER)
-        return pass(BMC_COUNTER_rx_other);
+        return pass(hook, BMC_COUNTER_rx_other);
     s->is_ipv6 = p.is_ipv6;
     s->l2_length = p.l2_length;
     if (p.is_ipv6) {
@@ -170,65 +178,77 @@ static __always_inline int do_rx_filter(struct xdp_md *ctx)
         address = find_addr4(ip->daddr);
     }
     if (address == NOT_FOUND)
-        return pass(BMC_COUNTER_rx_other);
+        return pass(hook, BMC_COUNTER_rx_other);
     if (kind != PACKET_UDP)
-        return pass(kind_reason(kind));
+        return pass(hook, kind_reason(kind));
     udp = p.udp;
     port = find_port(udp->dest);
     if (port == NOT_FOUND)
-        return pass(BMC_COUNTER_rx_other);
+        return pass(hook, BMC_COUNTER_rx_other);
 
-    count(BMC_COUNTER_rx_requests);
+    if (is_first)
+        count(BMC_COUNTER_rx_requests);
     eth = data;
     if (!is_our_mac(eth->h_dest) || (eth->h_source[0] & 1))
-        return pass(BMC_COUNTER_rx_pass_mac);
+        return pass(hook, BMC_COUNTER_rx_pass_mac);
     if (p.vlan && !is_our_vlan(p.vlan))
-        return pass(BMC_COUNTER_rx_pass_vlan);
+        return pass(hook, BMC_COUNTER_rx_pass_vlan);
     if (p.is_ipv6 ? is_bad_source6(&s->source) : is_bad_source4(s->source.word[0]))
-        return pass(BMC_COUNTER_rx_pass_address);
+        return pass(hook, BMC_COUNTER_rx_pass_address);
     if (!udp->source)
-        return pass(BMC_COUNTER_rx_pass_address);
+        return pass(hook, BMC_COUNTER_rx_pass_address);
     if (!p.is_ipv6 && bmc_sum_fold(sum_words(p.ip, IPV4_HEADER_SIZE / 4)) != 0xffff)
-        return pass(BMC_COUNTER_rx_pass_ip_header);
+        return pass(hook, BMC_COUNTER_rx_pass_ip_header);
 
     length = p.udp_length - UDP_HEADER_SIZE;
     if (length > BMC_PAYLOAD_MAX)
-        return pass(BMC_COUNTER_rx_pass_too_long);
+        return pass(hook, BMC_COUNTER_rx_pass_too_long);
     if (length <= BMC_FRAME_SIZE)
-        return pass(BMC_COUNTER_rx_pass_frame_header);
+        return pass(hook, BMC_COUNTER_rx_pass_frame_header);
     payload = (void *)(udp + 1) - data;
-    if (bpf_xdp_load_bytes(ctx, payload, s->request.byte, length))
-        return pass(BMC_COUNTER_rx_pass_internal);
-    if (!is_checksum_good(s, udp, p.udp_length, length))
-        return pass(BMC_COUNTER_rx_pass_checksum);
+    if (hook_load(ctx, hook, payload, s->request.byte, length))
+        return pass(hook, BMC_COUNTER_rx_pass_internal);
+    if (!is_checksum_good(hook, s, udp, p.udp_length, length))
+        return pass(hook, BMC_COUNTER_rx_pass_checksum);
     if (!bmc_frame_is_whole(&s->request))
-        return pass(BMC_COUNTER_rx_pass_frame_header);
+        return pass(hook, BMC_COUNTER_rx_pass_frame_header);
 
-    /* Ethernet and tags are kept for the reply; VLAN tags go back as they came. */
-    s->l2[0] = *(__u64 *)data;
-    s->l2[1] = *(__u32 *)(data + 8) | ((__u64) * (__u16 *)(data + 12) << 32);
-    s->l2[2] = 0;
-    if (p.l2_length > ETH_HEADER_SIZE)
-        s->l2[2] = *(__u32 *)(data + 14);
-    if (p.l2_length > ETH_HEADER_SIZE + VLAN_TAG_SIZE)
-        s->l2[2] |= (__u64) * (__u32 *)(data + 18) << 32;
+    keep_ethernet(s, data);
     s->source_port = udp->source;
     s->destination_port = udp->dest;
     s->request_length = length;
-    s->keys = s->values = 0;
+    s->runs = s->keys = s->values = s->taken = 0;
     s->commands = s->writes = 0;
     s->text_length = s->text_sum = 0;
     is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
 
     if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
-        count(BMC_COUNTER_rx_gets);
+        if (is_first)
+            count(BMC_COUNTER_rx_gets);
         if (!origin_state(s, bmc_endpoint(address, port), &reason))
-            return pass(reason);
+            return pass(hook, reason);
         s->cursor = BMC_FRAME_SIZE + 4;
-        bpf_tail_call(ctx, &rx_stages, RX_HASH_KEYS);
-        return pass(BMC_COUNTER_rx_pass_tail_call);
+        return go_to(ctx, hook, RX_HASH_KEYS);
     }
-    return pass_walked(ctx, s, is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
+    return pass_walked(ctx, hook, s,
+                       is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
+}
+
+/* TC ingress. */
+static __always_inline int do_skb_rx_filter(struct __sk_buff *ctx)
+{
+    __u32 headers = ETH_HEADER_SIZE + VLAN_TAG_SIZE + IPV6_HEADER_SIZE + UDP_HEADER_SIZE;
+
+    if (!bmc_config.tc_only && !is_handed(ctx))
+        return TC_NEXT;
+    /* Network cards may leave all but the first bytes of a packet in fragments. */
+    if (headers > ctx->len)
+        headers = ctx->len;
+    if ((void *)(long)ctx->data + headers > (void *)(long)ctx->data_end)
+        bpf_skb_pull_data(ctx, headers); /* if not, the headers are seen as cut short */
+    if (ctx->gso_size)                   /* several packets in one */
+        return pass(HOOK_TC, BMC_COUNTER_rx_pass_too_long);
+    return do_rx_filter(ctx, HOOK_TC);
 }
 
 #endif

@@ -9,15 +9,9 @@
  * the packet or its fate.
  */
 
-#include "../protocol/value.h"
-#include "grant.bpf.h"
+#include "fill.bpf.h"
+#include "hook.bpf.h"
 #include "packet.bpf.h"
-
-/*
- * TC_ACT_UNSPEC (linux/pkt_cls.h) and TCX_NEXT are the same -1: filters behind
- * ours still see the packet.
- */
-#define TX_NEXT (-1)
 
 /* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h). */
 #define TX_VALUES_MAX 32
@@ -39,7 +33,19 @@ struct {
 static __always_inline int skip(enum bmc_counter reason)
 {
     count(reason);
-    return TX_NEXT;
+    return TC_NEXT;
+}
+
+/* Data of the second datagram of a reply, at most. */
+#define BMC_SECOND_DATA_MAX (BMC_TEXT_MAX - BMC_UDP_PAYLOAD_MAX)
+
+/*
+ * What the datagrams of one reply have in common, beside the request id. Addresses
+ * are not compared: what the grant says of the content decides.
+ */
+static __always_inline __u32 reply_ports(const struct udphdr *udp)
+{
+    return udp->source | ((__u32)udp->dest << 16);
 }
 
 static __always_inline int do_tx_filter(struct __sk_buff *ctx)
@@ -48,125 +54,87 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     void *data_end = (void *)(long)ctx->data_end;
     struct packet p = {};
     struct tx_scratch *s;
-    __u32 length;
+    struct bmc_text *text;
+    __u32 length, payload, half;
+    __u64 frame = 0;
 
-    /* A fragment of a reply counts as other too: only the first one names a port. */
-    if (parse_udp(data, data_end, ctx->len, &p) != PACKET_UDP ||
+    /*
+     * What came in by an interface is none of the origin's: the kernel's own replies
+     * from TC ingress, or routed. A fragment of a reply counts as other too: only the
+     * first one names a port.
+     */
+    if (ctx->ingress_ifindex || parse_udp(data, data_end, ctx->len, &p) != PACKET_UDP ||
         find_port(p.udp->source) == NOT_FOUND)
         return skip(BMC_COUNTER_tx_other);
     count(BMC_COUNTER_tx_replies);
     s = element(&tx_scratch, 0);
     if (!s)
         return skip(BMC_COUNTER_tx_pass_internal);
+    text = &s->fill.text;
+    half = s->half_length;
+    s->half_length = 0;
     length = p.udp_length - UDP_HEADER_SIZE;
     if (length <= BMC_FRAME_SIZE || length > BMC_PAYLOAD_MAX)
         return skip(BMC_COUNTER_tx_pass_length);
-    if (bpf_skb_load_bytes(ctx, (void *)(p.udp + 1) - data, s->reply.byte, length))
+    payload = (void *)(p.udp + 1) - data;
+
+    if (half && length - BMC_FRAME_SIZE <= BMC_SECOND_DATA_MAX) {
+        const __u32 ports = reply_ports(p.udp);
+
+        if (bpf_skb_load_bytes(ctx, payload, &frame, sizeof(frame)))
+            return skip(BMC_COUNTER_tx_pass_internal);
+        if (frame == bmc_frame_of(bmc_two(text->byte), 1, 2) && ports == s->half_ports) {
+            if (bpf_skb_load_bytes(ctx, payload + BMC_FRAME_SIZE, text->byte + BMC_UDP_PAYLOAD_MAX,
+                                   length - BMC_FRAME_SIZE))
+                return skip(BMC_COUNTER_tx_pass_internal);
+            s->length = BMC_UDP_PAYLOAD_MAX + length - BMC_FRAME_SIZE;
+            goto whole;
+        }
+    }
+    if (bpf_skb_load_bytes(ctx, payload, text->byte, length))
         return skip(BMC_COUNTER_tx_pass_internal);
-    if (!bmc_frame_is_whole(&s->reply))
+    frame = bmc_word(text->byte);
+    if (bmc_half(text->byte + BMC_FRAME_SIZE) != BMC_FOUR('V', 'A', 'L', 'U'))
+        return skip(frame == bmc_frame_of(bmc_two(text->byte), 0, 1)
+                        ? BMC_COUNTER_tx_pass_no_value
+                        : BMC_COUNTER_tx_pass_sequence);
+    if (length == BMC_UDP_PAYLOAD_MAX && frame == bmc_frame_of(bmc_two(text->byte), 0, 2)) {
+        s->half_length = length;
+        s->half_ports = reply_ports(p.udp);
+        return skip(BMC_COUNTER_tx_halves);
+    }
+    if (!bmc_frame_is_whole(text))
         return skip(BMC_COUNTER_tx_pass_sequence);
-    if (bmc_half(s->reply.byte + BMC_FRAME_SIZE) != BMC_FOUR('V', 'A', 'L', 'U'))
-        return skip(BMC_COUNTER_tx_pass_no_value);
     s->length = length;
+whole:
     s->cursor = BMC_FRAME_SIZE;
     s->values = 0;
     bpf_tail_call(ctx, &tx_stages, TX_UPDATE_CACHE);
     return skip(BMC_COUNTER_tx_pass_tail_call);
 }
 
-/* bmc_text_content_hash() of a value. Global: see text_sum(). */
-__noinline __u64 content_hash(struct tx_scratch *s, struct bmc_control *c, __u32 flags, __u32 data,
-                              __u32 length)
-{
-    if (!s || !c)
-        return BMC_CONTENT_ABSENT;
-    return bmc_text_content_hash(c->seed, &s->reply, flags, bmc_bounded(data), bmc_bounded(length));
-}
-
-/* bmc_cache_fill() with the text at pos under s->head. Global: see text_sum(). */
-__noinline int install(struct bmc_bucket *bucket, __u64 hash, struct tx_scratch *s, __u32 pos)
-{
-    if (!bucket || !s)
-        return BMC_FILL_BUSY;
-    return bmc_cache_fill(bucket, hash, &s->head, &s->reply, bmc_bounded(pos), &s->evicted);
-}
-
-/* Installs the value whose text starts at pos, if its grant says that it may be. */
-static __always_inline void fill(struct tx_scratch *s, const struct bmc_value *v, __u32 pos)
-{
-    struct bmc_control *c = element(&control, 0);
-    struct bmc_bucket *bucket;
-    struct bmc_grant g;
-    __u64 hash, *clock;
-
-    if (!c)
-        goto internal;
-    hash = bmc_text_key_hash(c->seed, &s->reply, v->key, v->key_length);
-    if (!read_grant(c, hash, &g) || g.content == BMC_CONTENT_ABSENT ||
-        g.content != content_hash(s, c, v->flags, v->data, v->data_length)) {
-        count(BMC_COUNTER_fill_no_grant_keys);
-        return;
-    }
-    clock = element(&clocks, bmc_clock_index(hash, c->clock_count));
-    bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
-    if (!clock || !bucket)
-        goto internal;
-    /* Such an entry would never be served: better not to evict another for it. */
-    if (bmc_clock_version(BMC_READ_ONCE(*clock)) != g.version ||
-        BMC_READ_ONCE(c->generation) != g.generation) {
-        count(BMC_COUNTER_fill_stale_keys);
-        return;
-    }
-
-    s->head.version = g.version;
-    s->head.generation = g.generation;
-    s->head.deadline_ns = g.deadline_ns;
-    s->head.length = v->end - pos;
-    s->head.key_length = v->key_length;
-    s->head.sum = bmc_sum_fold(text_sum(&s->reply, pos, v->end - pos));
-    switch (install(bucket, hash, s, pos)) {
-    case BMC_FILL_DONE:
-        count(BMC_COUNTER_fill_keys);
-        break;
-    case BMC_FILL_SAME:
-        count(BMC_COUNTER_fill_same_keys);
-        break;
-    case BMC_FILL_TOO_LARGE:
-        count(BMC_COUNTER_fill_too_large_keys);
-        break;
-    default:
-        count(BMC_COUNTER_fill_busy_keys);
-        break;
-    }
-    count_add(BMC_COUNTER_evict_keys, s->evicted);
-    return;
-internal:
-    count(BMC_COUNTER_tx_pass_internal);
-}
-
 static __always_inline int do_update_cache(struct __sk_buff *ctx)
 {
     struct tx_scratch *s = element(&tx_scratch, 0);
-    struct bmc_value v = {};
     __u32 pos, end;
 
     if (!s)
         return skip(BMC_COUNTER_tx_pass_internal);
     pos = bmc_bounded(s->cursor);
     end = bmc_bounded(s->length);
-    switch (bmc_value_at(&s->reply, pos, end, &v)) {
+    switch (find_value(&s->fill, pos, end)) {
     case BMC_VALUE_OK:
         break;
     case BMC_VALUE_NONE:
-        return bmc_is_end(&s->reply, pos, end) ? TX_NEXT : skip(BMC_COUNTER_tx_pass_syntax);
-    case BMC_VALUE_SYNTAX:
+        return bmc_is_end(&s->fill.text, pos, end) ? TC_NEXT : skip(BMC_COUNTER_tx_pass_syntax);
+    default:
         return skip(BMC_COUNTER_tx_pass_syntax);
     }
     if (s->values >= TX_VALUES_MAX)
         return skip(BMC_COUNTER_tx_pass_values);
     s->values++;
-    fill(s, &v, pos);
-    s->cursor = v.end;
+    count(fill(&s->fill, pos));
+    s->cursor = s->fill.value.end;
     bpf_tail_call(ctx, &tx_stages, TX_UPDATE_CACHE);
     return skip(BMC_COUNTER_tx_pass_tail_call);
 }

@@ -32,6 +32,12 @@ BMC_STATIC_ASSERT(sizeof(struct bmc_udp_frame) == 8, "eight bytes on the wire");
 /* Most bytes of VALUE text of a reply from the kernel, so also of one value's. */
 #define BMC_REPLY_TEXT_MAX (BMC_TEXT_MAX - BMC_FRAME_SIZE - BMC_CLOSING_SIZE)
 
+/* The frame header as a little-endian word; request_id in network byte order. */
+BMC_INLINE __u64 bmc_frame_of(__u16 request_id, __u8 sequence, __u8 total)
+{
+    return request_id | ((__u64)sequence << 24) | ((__u64)total << 40);
+}
+
 /*
  * Whether the frame header at the start of the text announces a whole message:
  * sequence 0, total 1, reserved 0. memcached ignores what is not total 1 and
@@ -39,10 +45,7 @@ BMC_STATIC_ASSERT(sizeof(struct bmc_udp_frame) == 8, "eight bytes on the wire");
  */
 BMC_INLINE int bmc_frame_is_whole(const struct bmc_text *text)
 {
-    const __u64 all_but_id = 0xffffffffffff0000ULL;
-    const __u64 total_one = 0x0000010000000000ULL; /* 00 00 | 00 01 | 00 00, little endian */
-
-    return (bmc_word(text->byte) & all_but_id) == total_one;
+    return bmc_word(text->byte) == bmc_frame_of(bmc_two(text->byte), 0, 1);
 }
 
 #endif

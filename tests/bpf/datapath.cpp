@@ -86,6 +86,11 @@ Object &object_under_test()
     return object;
 }
 
+const char *request_stages()
+{
+    return object_under_test().at_tc ? "skb_stages" : "rx_stages";
+}
+
 bmc_config usual_config()
 {
     bmc_config c{};
@@ -108,6 +113,7 @@ bmc_config usual_config()
     c.broadcast4[0] = ::inet_addr("10.77.0.255");
     c.mtu = 1500;
     c.partial_checksums = 1;
+    c.tc_only = object_under_test().at_tc ? 1 : 0;
     return c;
 }
 
@@ -235,10 +241,10 @@ std::unique_ptr<void, Unmap> Datapath::map_memory(const char *name, std::size_t 
 void Datapath::reset()
 {
     const bmc_bucket empty{};
-    const auto stage = [&](const char *array, __u32 index, const char *program) {
-        const int fd = program_fd(program);
+    const auto stage = [&](const char *array, __u32 index, const std::string &program) {
+        const int fd = program_fd(program.c_str());
         if (bpf_map_update_elem(map_fd(array), &index, &fd, BPF_ANY) != 0)
-            fail(std::string("restore stage ") + program, errno);
+            fail("restore stage " + program, errno);
     };
 
     for (__u32 i = 0; i < settings_.buckets; i++)
@@ -257,9 +263,12 @@ void Datapath::reset()
     control_->layout_version = BMC_LAYOUT_VERSION;
     for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
         set_socket(endpoint, origin_.get());
-    stage("rx_stages", 0, "hash_keys");
-    stage("rx_stages", 1, "write_reply");
-    stage("rx_stages", 2, "invalidate");
+    __u32 index = 0;
+    for (const std::string name : {"hash_keys", "write_reply", "invalidate", "take_grant"}) {
+        stage("rx_stages", index, name);
+        stage("skb_stages", index, "skb_" + name);
+        index++;
+    }
     stage("tx_stages", 0, "update_cache");
     counts();
 }
@@ -304,17 +313,49 @@ Outcome Datapath::rx(const Bytes &frame, std::optional<std::uint32_t> linear, st
     Bytes with_room(room, 0xff);
 
     with_room.insert(with_room.end(), frame.begin(), frame.end());
+    if (object_under_test().at_tc) {
+        poison_scratch("skb_scratch");
+        Outcome outcome = run(program_fd("skb_rx_filter"), frame, std::nullopt);
+        outcome.verdict = outcome.verdict == redirect ? send_back
+                          : outcome.verdict == go_on  ? pass_up
+                                                      : outcome.verdict;
+        return outcome;
+    }
     poison_object_->skeleton->bss->skip = static_cast<__u32>(room);
     poison_scratch("rx_scratch");
     if (linear)
         linear = *linear + static_cast<std::uint32_t>(room);
-    return run(poison_, with_room, linear);
+    Outcome outcome = run(poison_, with_room, linear);
+    constexpr std::string_view mark = "bmc hand";
+    if (outcome.frame.size() == frame.size() + mark.size() &&
+        std::equal(mark.begin(), mark.end(), outcome.frame.begin())) {
+        outcome.handed = true;
+        outcome.frame.erase(outcome.frame.begin(), outcome.frame.begin() + mark.size());
+    }
+    return outcome;
 }
 
 Outcome Datapath::tx(const Bytes &frame)
 {
     poison_scratch("tx_scratch");
+    return tx_next(frame);
+}
+
+Outcome Datapath::tx_next(const Bytes &frame)
+{
     return run(program_fd("tx_filter"), frame, std::nullopt);
+}
+
+void Datapath::tx_reply(std::string_view text)
+{
+    constexpr std::size_t most = BMC_DATAGRAM_DATA;
+
+    if (text.size() <= most) {
+        tx(origin_reply(text));
+        return;
+    }
+    tx(origin_reply(text.substr(0, most), {.request_id = 1, .sequence = 0, .total = 2}));
+    tx_next(origin_reply(text.substr(most), {.request_id = 1, .sequence = 1, .total = 2}));
 }
 
 bmc_counters Datapath::total() const
@@ -340,6 +381,9 @@ Counts Datapath::counts()
         if (now.value[i] != counted_.value[i])
             result[counter_names[i]] = now.value[i] - counted_.value[i];
     counted_ = now;
+    EXPECT_EQ(result["hit_tc"], object_under_test().at_tc ? result["hit"] : 0U);
+    result.erase("hit_tc");
+    std::erase_if(result, [](const auto &counter) { return counter.second == 0; });
     return result;
 }
 
@@ -384,6 +428,16 @@ void Datapath::grant_value(std::string_view key, std::uint32_t flags, std::strin
     grant(key) = g;
 }
 
+void Datapath::leave_value(std::string_view key, std::uint32_t flags, std::string_view value,
+                           std::uint64_t deadline_ns) const
+{
+    const std::string text = value_text(key, flags, value);
+
+    grant_value(key, flags, value, deadline_ns);
+    std::copy(text.begin(), text.end(), grant_slot(key).text);
+    grant(key).text_length = static_cast<__u32>(text.size());
+}
+
 void Datapath::grant_absent(std::string_view key) const
 {
     grant_value(key, 0, "");
@@ -396,10 +450,12 @@ void Datapath::fill(std::string_view key, std::uint32_t flags, std::string_view 
 {
     counts();
     grant_value(key, flags, value, deadline_ns);
-    tx(origin_reply(value_text(key, flags, value) + "END\r\n"));
+    tx_reply(value_text(key, flags, value) + "END\r\n");
     Counts counted = counts();
     counted.erase("evict_keys");
-    ASSERT_EQ(counted, (Counts{{"tx_replies", 1}, {"fill_keys", 1}})) << key;
+    counted.erase("tx_replies");
+    counted.erase("tx_halves");
+    ASSERT_EQ(counted, (Counts{{"fill_keys", 1}})) << key;
     grant(key) = {}; // the entry must do without it
 }
 
@@ -509,7 +565,8 @@ Bytes request(std::string_view text, const Around &around)
     return packet.build();
 }
 
-Bytes reply(std::string_view text, const Around &around, std::uint16_t id)
+Bytes reply(std::string_view text, const Around &around, std::uint16_t id, std::uint16_t sequence,
+            std::uint16_t total)
 {
     Packet packet =
         tagged(Layer(Ethernet{.destination = client_mac, .source = server_mac}), around.tags);
@@ -519,7 +576,8 @@ Bytes reply(std::string_view text, const Around &around, std::uint16_t id)
     else
         packet /= Layer(Ipv6{.source = "fd77::1", .destination = "fd77::2"});
     packet /= Layer(Udp{.source_port = around.port, .destination_port = 40000});
-    packet /= Layer(MemcachedFrame{.request_id = around.request_id});
+    packet /= Layer(
+        MemcachedFrame{.request_id = around.request_id, .sequence = sequence, .total = total});
     packet /= text;
     return packet.build();
 }
@@ -548,7 +606,7 @@ std::string value_text(std::string_view key, std::uint32_t flags, std::string_vi
 void expect_reply(Datapath &datapath, std::string_view request_text, std::string_view reply_text,
                   const Around &around)
 {
-    const auto [verdict, frame] = datapath.rx(request(request_text, around));
+    const auto [verdict, frame, handed] = datapath.rx(request(request_text, around));
 
     ASSERT_EQ(verdict, send_back) << testing::PrintToString(datapath.counts());
     const auto parsed = parse(frame);
@@ -563,7 +621,7 @@ void expect_reply(Datapath &datapath, std::string_view request_text, std::string
 void expect_pass(Datapath &datapath, const Bytes &frame, const Counts &counts)
 {
     datapath.counts();
-    const auto [verdict, after] = datapath.rx(frame);
+    const auto [verdict, after, handed] = datapath.rx(frame);
 
     EXPECT_EQ(verdict, pass_up);
     EXPECT_EQ(after, frame);

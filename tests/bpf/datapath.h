@@ -19,6 +19,7 @@
 #include "bmc/abi/counters.h"
 #include "bmc/abi/layout.h"
 #include "bmc/lib/fd.h"
+#include "bmc/protocol/udp_frame.h"
 #include "tests/harness/packet.h"
 
 /*
@@ -28,16 +29,21 @@
 namespace bmc::test
 {
 
-/// The object under test and who compiled it ("clang-19"); set by main().
+/// The object under test, who compiled it ("clang-19"), and where it gets its
+/// requests; set by main().
 struct Object {
     std::string path;
     std::string compiler;
+    bool at_tc = false; ///< TC ingress (as with `bmc attach --mode tc`), not XDP
 };
 Object &object_under_test();
+/// The program array of the stages that requests go through.
+const char *request_stages();
 
 inline constexpr int pass_up = 2;   // XDP_PASS
 inline constexpr int send_back = 3; // XDP_TX
 inline constexpr int go_on = -1;    // TC_ACT_UNSPEC
+inline constexpr int redirect = 7;  // TC_ACT_REDIRECT
 
 /// Two ports (11211, 11311), two addresses of each family (10.77.0.1, 10.77.0.9,
 /// fd77::1, fd77::9) in a subnet with the broadcast address 10.77.0.255, one
@@ -59,6 +65,7 @@ struct Settings {
 struct Outcome {
     int verdict = 0;
     Bytes frame{};
+    bool handed = false; ///< from XDP to TC ingress: marked in front of the frame
 };
 
 using Counts = std::map<std::string, std::uint64_t>;
@@ -87,13 +94,19 @@ class Datapath
     /// Runs rx_filter on the frame, with 0xff in all memory that it must not take
     /// over: the scratch map and `room` bytes in front of the packet. `linear`
     /// bytes of the frame lie in one piece (all, unless given), the rest in
-    /// fragments.
+    /// fragments. At TC runs skb_rx_filter, which has no use for either, and gives
+    /// its verdicts the names that they have for XDP.
     Outcome rx(const Bytes &frame, std::optional<std::uint32_t> linear = std::nullopt,
                std::size_t room = usual_room);
     /// Runs tx_filter on the frame.
     Outcome tx(const Bytes &frame);
+    /// Runs it on the origin's reply with this text, of one datagram or two.
+    void tx_reply(std::string_view text);
+    /// The same for the second of two datagrams: what the first left stays.
+    Outcome tx_next(const Bytes &frame);
 
-    /// What has been counted since the last call, without zeros.
+    /// What has been counted since the last call, without zeros, and without hit_tc,
+    /// which must be hit at TC and nothing elsewhere.
     Counts counts();
 
     [[nodiscard]] bmc_control &control() const { return *control_; }
@@ -105,6 +118,9 @@ class Datapath
 
     /// Grants as the origin writes them, at the clock and generation of now.
     void grant_value(std::string_view key, std::uint32_t flags, std::string_view value,
+                     std::uint64_t deadline_ns = BMC_NO_DEADLINE) const;
+    /// The same, with the value's text left in the grant's place.
+    void leave_value(std::string_view key, std::uint32_t flags, std::string_view value,
                      std::uint64_t deadline_ns = BMC_NO_DEADLINE) const;
     void grant_absent(std::string_view key) const;
     /// Grants the value, lets the origin's reply with it pass and expects that it
@@ -185,7 +201,8 @@ struct Around {
 /// A request, with odd TTL, TOS and id, which no reply may take over.
 Bytes request(std::string_view text, const Around &around = {});
 /// What the kernel must answer; `id` is the free choice of an IPv4 reply.
-Bytes reply(std::string_view text, const Around &around = {}, std::uint16_t id = 0);
+Bytes reply(std::string_view text, const Around &around = {}, std::uint16_t id = 0,
+            std::uint16_t sequence = 0, std::uint16_t total = 1);
 /// A reply of the origin on its way out.
 Bytes origin_reply(std::string_view text, const MemcachedFrame &frame = {});
 

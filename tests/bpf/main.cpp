@@ -6,8 +6,9 @@
 
 #include "tests/bpf/datapath.h"
 
-// Options besides googletest's: --object=FILE, the BPF object to test, and
-// --compiler=NAME, who compiled it. Exits with 77 if every test was skipped.
+// Options besides googletest's: --object=FILE, the BPF object to test,
+// --compiler=NAME, who compiled it, and --tc, to send it its requests at TC ingress.
+// Exits with 77 if every test was skipped.
 int main(int argc, char **argv)
 {
     testing::InitGoogleTest(&argc, argv);
@@ -19,6 +20,8 @@ int main(int argc, char **argv)
             bmc::test::object_under_test().path = argument.substr(object.size());
         } else if (argument.starts_with(compiler)) {
             bmc::test::object_under_test().compiler = argument.substr(compiler.size());
+        } else if (argument == "--tc") {
+            bmc::test::object_under_test().at_tc = true;
         } else {
             std::fprintf(stderr, "bpf_test: unknown argument %s\n", argv[i]);
             return 2;

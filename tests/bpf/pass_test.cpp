@@ -447,15 +447,15 @@ TEST_F(Pass, FlushInProgress)
 TEST_F(Pass, StageThatIsNotThere)
 {
     for (const std::uint32_t stage : {0U, 1U}) {
-        dp().remove_stage("rx_stages", stage);
+        dp().remove_stage(request_stages(), stage);
         expect_pass(dp(), request(get), get_counts("rx_pass_tail_call"));
         dp().reset();
         dp().fill("key", 0, "value");
     }
-    dp().remove_stage("rx_stages", 2);
+    dp().remove_stage(request_stages(), 2);
     expect_pass(dp(), request("set key 0 0 1\r\nx\r\n"), requests("rx_pass_tail_call"));
     expect_pass(dp(), request("get key \r\n"), get_counts("rx_pass_tail_call"));
-    dp().remove_stage("rx_stages", 0);
+    dp().remove_stage(request_stages(), 0);
     expect_pass(dp(), request("get key key\r\n"), get_counts("rx_pass_tail_call"));
 }
 
@@ -467,7 +467,7 @@ TEST_F(Pass, CountsThatDoNotFitTheMaps)
     dp().control().clock_count = 1ULL << 31;
     for (int i = 0; i < 20 && !seen; i++) {
         const std::string key = "other" + std::to_string(i);
-        const auto [verdict, frame] = dp().rx(request("get " + key + "\r\n"));
+        const auto [verdict, frame, handed] = dp().rx(request("get " + key + "\r\n"));
         EXPECT_EQ(verdict, pass_up);
         seen = dp().counts().contains("rx_pass_internal");
     }

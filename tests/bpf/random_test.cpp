@@ -39,6 +39,8 @@ class Origin
         for (char &c : item.value)
             c = static_cast<char>(random_());
         items_[key] = item;
+        if (item.value.size() < 400 && any(2) == 0)
+            dp_.leave_value(key, item.flags, item.value);
     }
 
     void flush()
@@ -63,7 +65,7 @@ class Origin
             dp_.grant_value(key, found->second.flags, found->second.value);
             text += value_text(key, found->second.flags, found->second.value);
         }
-        if (text.empty() || text.size() > 1387)
+        if (text.empty() || text.size() > 1475)
             return;
         on_the_way_.push_back(text + "END\r\n");
     }
@@ -73,7 +75,7 @@ class Origin
         if (on_the_way_.empty())
             return;
         const std::size_t which = any(static_cast<unsigned>(on_the_way_.size()));
-        dp_.tx(origin_reply(on_the_way_[which]));
+        dp_.tx_reply(on_the_way_[which]);
         if (any(3) != 0 || on_the_way_.size() > 30)
             on_the_way_.erase(on_the_way_.begin() + static_cast<std::ptrdiff_t>(which));
     }
@@ -127,8 +129,11 @@ void run_history(Datapath &datapath, unsigned seed, unsigned steps)
             const std::string expected = origin.reply_to(keys);
             const auto parsed = parse(out.frame);
             ASSERT_TRUE(parsed);
-            ASSERT_EQ(text_of(parsed->payload.subspan(8)), expected) << "step " << step;
-            ASSERT_EQ(out.frame, reply(expected, around, parsed->ipv4 ? parsed->ipv4->id : 0));
+            const std::uint16_t id = parsed->ipv4 ? parsed->ipv4->id : 0;
+            if (expected.size() > BMC_DATAGRAM_DATA) // the first has left
+                ASSERT_EQ(out.frame, reply(expected.substr(BMC_DATAGRAM_DATA), around, id, 1, 2));
+            else
+                ASSERT_EQ(out.frame, reply(expected, around, id)) << "step " << step;
             hits++;
             absent += expected == "END\r\n" ? 1 : 0;
         }
