@@ -9,10 +9,18 @@
 #include <unistd.h>
 
 #include "bmc/protocol/hash.h"
+#include "bmc/protocol/udp_frame.h"
 #include "bmc_maps.h"
 #include "bmc_origin.h"
 
 _Static_assert(sizeof(client_flags_t) == sizeof(__u32), "content hashes take 32 bits of flags");
+_Static_assert((BMC_TEXTS_BITS & (2 * ITEM_KEY_BINARY - 1)) == 0, "bits that memcached uses");
+
+/*
+ * How many stores in a row leave their value for bmc if nobody asks for it. With one
+ * store for four gets in any order, one in 3000 stores is the sixth without a get.
+ */
+#define TEXTS_MAX 5
 
 bool bmc_origin_active;
 
@@ -170,13 +178,19 @@ void bmc_origin_expect_tick(const char *key, size_t nkey)
     __builtin_prefetch(clock_of(key_hash(key, nkey)), 1);
 }
 
-bool bmc_origin_take_visit(const char *key, size_t nkey)
+static void set_texts(item *it, unsigned texts)
 {
-    __u64 *clock = clock_of(key_hash(key, nkey));
+    it->it_flags = (uint16_t)((it->it_flags & ~BMC_TEXTS_BITS) | (texts << BMC_TEXTS_SHIFT));
+}
+
+bool bmc_origin_take_visit(item *it)
+{
+    __u64 *clock = clock_of(key_hash(ITEM_key(it), it->nkey));
 
     if (!(__atomic_load_n(clock, __ATOMIC_RELAXED) & BMC_CLOCK_VISITED))
         return false;
     __atomic_fetch_and(clock, ~BMC_CLOCK_VISITED, __ATOMIC_RELAXED);
+    set_texts(it, TEXTS_MAX);
     return true;
 }
 
@@ -189,13 +203,39 @@ static size_t decimal_digits(__u64 n)
     return digits;
 }
 
-/* True if "VALUE <key> <flags> <bytes>\r\n<value>\r\nEND\r\n" fits one datagram. */
-static bool fits_datagram(size_t nkey, __u32 flags, size_t nbytes)
+static __u32 flags_of(item *it)
 {
-    size_t line = strlen("VALUE ") + nkey + 1 + decimal_digits(flags) + 1 +
-                  decimal_digits(nbytes - 2) + strlen("\r\n");
+    client_flags_t flags = 0;
 
-    return line + nbytes + strlen("END\r\n") <= UDP_DATA_SIZE;
+    FLAGS_CONV(it, flags);
+    return flags;
+}
+
+/* Length of the value, without its CR LF. */
+static __u32 length_of(const item *it)
+{
+    return (__u32)it->nbytes - 2;
+}
+
+/* What a get says of the item: "VALUE <key> <flags> <bytes>" CR LF <value> CR LF. */
+static size_t text_length(item *it)
+{
+    return strlen("VALUE ") + it->nkey + strlen(" ") + decimal_digits(flags_of(it)) + strlen(" ") +
+           decimal_digits(length_of(it)) + strlen("\r\n") + (size_t)it->nbytes;
+}
+
+/* Writes that text, in memcached's own way. */
+static void put_text(item *it, char *p)
+{
+    p = mempcpy(p, "VALUE ", strlen("VALUE "));
+    p = mempcpy(p, ITEM_key(it), it->nkey);
+    *p++ = ' ';
+    p = itoa_u32(flags_of(it), p);
+    *p++ = ' ';
+    p = itoa_u32(length_of(it), p);
+    *p++ = '\r';
+    *p++ = '\n';
+    memcpy(p, ITEM_data(it), (size_t)it->nbytes);
 }
 
 /*
@@ -233,59 +273,57 @@ static rel_time_t end_of(const item *it)
 
 static __u64 content_hash(item *it)
 {
-    client_flags_t flags = 0;
-
-    FLAGS_CONV(it, flags);
-    return bmc_content_hash(maps.seed, flags, ITEM_data(it), (__u32)it->nbytes - 2);
+    return bmc_content_hash(maps.seed, flags_of(it), ITEM_data(it), length_of(it));
 }
 
-/* False for items whose reply cannot be filled from one datagram. */
-static bool grantable(item *it)
+/* Whether the item's text has at most `most` bytes, and its value lies in one piece. */
+static bool fits(item *it, size_t most)
 {
-    client_flags_t flags = 0;
-
-    if (it->it_flags & (ITEM_CHUNKED | ITEM_HDR))
-        return false;
-    FLAGS_CONV(it, flags);
-    return fits_datagram(it->nkey, flags, (size_t)it->nbytes);
+    return (it->it_flags & (ITEM_CHUNKED | ITEM_HDR)) == 0 && (size_t)it->nbytes <= most &&
+           text_length(it) <= most;
 }
 
 /*
- * Publishes what a get of the key just found, it or nothing. Holds the key's
- * item lock since before the lookup; `generation_before` was read before it.
+ * Publishes what a get of the key finds, `it` or nothing; with its text, if so said.
+ * Holds the key's item lock since before that was found out; `generation_before` was
+ * read before it.
  *
  * Only holders of this lock tick for this key, so the clock read here is the
  * version of what was found. (XDP ticks for writes under way, and other keys
  * share the clock: that makes the grant stale early, never wrong.)
  *
- * Relaxed stores: another worker may write the same grant for another key at
- * the same time, and readers copy it without a lock. The check word tells a
- * mixture of two grants from either.
+ * Relaxed stores, and a text that is simply copied: another worker may write the same
+ * grant for another key at the same time, and readers copy it without a lock. The
+ * check word tells a mixture of two grants from either; `content` tells whether a
+ * text, of whatever origin, says what the grant does. The check word comes last, so
+ * that a reader who finds it finds the text too, unless it is being replaced.
  */
-static void publish(const char *key, size_t nkey, item *it, __u64 generation_before)
+static void publish(const char *key, size_t nkey, item *it, __u64 generation_before, bool with_text)
 {
-    if (generation_before % 2 != 0 || (it != NULL && !grantable(it)))
-        return;
-
     __u64 hash = key_hash(key, nkey);
-    struct bmc_grant *grant = &maps.grants[bmc_grant_index(hash, maps.grant_count)].grant;
+    struct bmc_grant_slot *slot = &maps.grants[bmc_grant_index(hash, maps.grant_count)];
+    struct bmc_grant *grant = &slot->grant;
     struct bmc_grant new = {
         .key_hash = hash,
         .version = bmc_clock_version(__atomic_load_n(clock_of(hash), __ATOMIC_SEQ_CST)),
         .generation = generation_before,
         .deadline_ns = it == NULL ? BMC_NO_DEADLINE : deadline_ns(end_of(it)),
         .content = it == NULL ? BMC_CONTENT_ABSENT : content_hash(it),
+        .text_length = with_text ? (__u32)text_length(it) : 0,
     };
 
     /*
-     * A flush_all or its delayed start during the lookup has moved the
-     * generation: whether the item was found before or after it is not known.
+     * A flush_all or its delayed start meanwhile has moved the generation: whether it
+     * was found before or after it is not known.
      */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (generation() != generation_before)
+    if (generation_before % 2 != 0 || generation() != generation_before)
         return;
 
     new.check = bmc_grant_check(&new);
+    if (with_text)
+        put_text(it, (char *)slot->text);
+    __atomic_store_n(&grant->text_length, new.text_length, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->key_hash, new.key_hash, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->version, new.version, __ATOMIC_RELAXED);
     __atomic_store_n(&grant->generation, new.generation, __ATOMIC_RELAXED);
@@ -302,9 +340,36 @@ item *bmc_limited_get(const char *key, size_t nkey, LIBEVENT_THREAD *t, bool *ov
 
     if (*overflow)
         return NULL; /* answered as a miss, but it is none; the lock is gone */
-    publish(key, nkey, it, generation_before);
+    if (it != NULL)
+        set_texts(it, TEXTS_MAX); /* bmc was asked, or it would not come over UDP */
+    if (it == NULL || fits(it, BMC_REPLY_TEXT_MAX))
+        publish(key, nkey, it, generation_before, false);
     item_unlock(hv);
     return it;
+}
+
+/* Whether a get would find a linked item, as do_item_get() decides it. */
+static bool is_visible(item *it)
+{
+    return !item_is_flushed(it) && (it->exptime == 0 || it->exptime > current_time);
+}
+
+void bmc_origin_stored(item *it)
+{
+    (void)bmc_origin_take_visit(it);
+
+    unsigned texts = (unsigned)(it->it_flags & BMC_TEXTS_BITS) >> BMC_TEXTS_SHIFT;
+
+    /* Nothing is touched for a key that nobody asks for: its grant is far away. */
+    if (texts == 0)
+        return;
+    set_texts(it, texts - 1);
+
+    __u64 generation_before = generation();
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (is_visible(it) && fits(it, BMC_GRANT_TEXT_MAX))
+        publish(ITEM_key(it), it->nkey, it, generation_before, true);
 }
 
 void bmc_set_oldest_live(rel_time_t oldest_live)

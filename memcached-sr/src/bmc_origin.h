@@ -68,16 +68,24 @@ static inline void bmc_expect_tick(const char *key, size_t nkey)
         bmc_origin_expect_tick(key, nkey);
 }
 
+/*
+ * Three bits of it_flags that memcached does not use: how many stores of the item's
+ * key in a row shall leave their value for bmc although nobody asks for it in between.
+ */
+#define BMC_TEXTS_SHIFT 13
+#define BMC_TEXTS_BITS  (7 << BMC_TEXTS_SHIFT)
+
 /* Out of line part of bmc_take_visit(). */
-bool bmc_origin_take_visit(const char *key, size_t nkey);
+bool bmc_origin_take_visit(item *it);
 
 /*
- * Whether the kernel has answered a get of the key, or of one that shares its
- * clock, since the last call.
+ * Whether the kernel has answered a get of the item's key, or of one that shares its
+ * clock, since the last call. The item remembers it for the next store, so its lock
+ * must be held.
  */
-static inline bool bmc_take_visit(const char *key, size_t nkey)
+static inline bool bmc_take_visit(item *it)
 {
-    return bmc_origin_active && bmc_origin_take_visit(key, nkey);
+    return bmc_origin_active && bmc_origin_take_visit(it);
 }
 
 /*
@@ -85,6 +93,27 @@ static inline bool bmc_take_visit(const char *key, size_t nkey)
  * publishes the grant for it in one critical section of the item lock.
  */
 item *bmc_limited_get(const char *key, size_t nkey, LIBEVENT_THREAD *t, bool *overflow);
+
+/* Passes on what an item remembers to the one that replaces it, under their lock. */
+static inline void bmc_inherit_texts(const item *old_it, item *new_it)
+{
+    new_it->it_flags |= old_it->it_flags & BMC_TEXTS_BITS;
+}
+
+/* Out of line part of bmc_stored(). */
+void bmc_origin_stored(item *it);
+
+/*
+ * Leaves the value for bmc in the grant of its key, if the kernel was lately asked
+ * for the key. To be called with the item lock held, after the item was linked.
+ * What a get returns does not change any more under this item lock, or bmc_tick()
+ * is called again.
+ */
+static inline void bmc_stored(item *it)
+{
+    if (bmc_origin_active)
+        bmc_origin_stored(it);
+}
 
 /* Sets settings.oldest_live, which may change the outcome of every get. */
 void bmc_set_oldest_live(rel_time_t oldest_live);

@@ -2,7 +2,9 @@
 #include "memcached-sr/tests/fixture.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cstdlib>
+#include <cstring>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -23,6 +25,22 @@ const testing::Environment *const lab_owner =
     testing::AddGlobalTestEnvironment(new Server::LabOwner); // googletest deletes it
 
 } // namespace
+
+std::string binary_request(std::uint8_t opcode, std::string_view key, std::string_view extras,
+                           std::string_view value)
+{
+    std::string header(24, '\0');
+    const std::uint16_t key_length = htons(static_cast<std::uint16_t>(key.size()));
+    const std::uint32_t body =
+        htonl(static_cast<std::uint32_t>(extras.size() + key.size() + value.size()));
+
+    header[0] = '\x80';
+    header[1] = static_cast<char>(opcode);
+    std::memcpy(&header[2], &key_length, sizeof(key_length));
+    header[4] = static_cast<char>(extras.size());
+    std::memcpy(&header[8], &body, sizeof(body));
+    return fmt::format("{}{}{}{}", header, extras, key, value);
+}
 
 void Server::LabOwner::SetUp()
 {
@@ -87,6 +105,17 @@ void WithMaps::expect_tcp(std::string_view request, std::string_view reply)
 {
     tcp_->send(request);
     EXPECT_EQ(tcp_->read(reply.size()), reply) << "request: " << request;
+}
+
+void WithMaps::carry_out_binary(std::string_view request)
+{
+    const std::string noop = binary_request(0x0a, "", "", "");
+    std::string noop_reply = noop;
+    TcpClient client = Server::tcp();
+
+    noop_reply[0] = '\x81';
+    client.send(fmt::format("{}{}", request, noop));
+    client.read_until(noop_reply);
 }
 
 void WithMaps::store(std::string_view key, std::string_view value, unsigned flags, int exptime)

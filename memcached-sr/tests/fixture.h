@@ -2,6 +2,7 @@
 #ifndef BMC_MEMCACHED_SR_TESTS_FIXTURE_H
 #define BMC_MEMCACHED_SR_TESTS_FIXTURE_H
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,10 @@
 
 namespace bmc::test
 {
+
+/// A request of the binary protocol; for no key if that is empty.
+std::string binary_request(std::uint8_t opcode, std::string_view key, std::string_view extras,
+                           std::string_view value);
 
 /// Base of the suites: a lab for all tests of an executable, no cache in it.
 class Server : public testing::Test
@@ -57,6 +62,8 @@ class WithMaps : public Server
     void start_origin(const std::vector<std::string> &more = {});
     /// Sends over TCP and expects this reply.
     void expect_tcp(std::string_view request, std::string_view reply);
+    /// Sends a binary request on a connection of its own, until all is done.
+    static void carry_out_binary(std::string_view request);
     void store(std::string_view key, std::string_view value, unsigned flags = 0, int exptime = 0);
     /// Expects that the grant for the key is what this reply to a UDP get needs.
     void expect_value_granted(std::string_view key, std::string_view value, unsigned flags = 0);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "bmc/protocol/udp_frame.h"
 #include "memcached-sr/tests/fixture.h"
 #include "tests/harness/wait.h"
 
@@ -76,13 +77,14 @@ TEST_F(Grants, NotForKeysThatAreTooLong)
               "CLIENT_ERROR bad command line format\r\n");
 }
 
-TEST_F(Grants, NotForValuesThatNeedTwoDatagrams)
+TEST_F(Grants, NotForValuesThatTheKernelHasNoRoomFor)
 {
-    // "VALUE k 0 1367" CR LF, the value, CR LF "END" CR LF are 1392 bytes.
-    const std::string fits(1392 - 16 - 7, 'x');
+    // "VALUE k 0 1457" CR LF, the value, CR LF.
+    const std::string fits(BMC_REPLY_TEXT_MAX - 16 - 2, 'x');
 
+    ASSERT_EQ(fits.size(), 1457U);
     store("k", fits);
-    expect_value_granted("k", fits);
+    expect_value_granted("k", fits); // two datagrams
     store("k", fits + "x");
     EXPECT_NE(expect_no_grant("get k\r\n", "k"), "no reply");
 }

@@ -217,17 +217,30 @@ bool PinnedMaps::visited(std::string_view key) const
     return (load(clock(key)) & BMC_CLOCK_VISITED) != 0;
 }
 
-bmc_grant PinnedMaps::grant(std::string_view key) const
+bmc_grant_slot &PinnedMaps::slot(std::string_view key) const
 {
     return array<bmc_grant_slot>(
-               grants_, control_grant_count)[bmc_grant_index(hash(key), control_grant_count)]
-        .grant;
+        grants_, control_grant_count)[bmc_grant_index(hash(key), control_grant_count)];
+}
+
+bmc_grant PinnedMaps::grant(std::string_view key) const
+{
+    return slot(key).grant;
+}
+
+std::string PinnedMaps::text(std::string_view key) const
+{
+    const std::span<const __u8> text(slot(key).text);
+    const std::size_t length = slot(key).grant.text_length;
+
+    if (length > text.size())
+        throw Error(fmt::format("a text of {} bytes is too long for a grant", length));
+    return {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length)};
 }
 
 void PinnedMaps::clear_grant(std::string_view key)
 {
-    array<bmc_grant_slot>(
-        grants_, control_grant_count)[bmc_grant_index(hash(key), control_grant_count)] = {};
+    slot(key) = {};
 }
 
 std::uint64_t PinnedMaps::content(std::uint32_t flags, std::string_view value) const

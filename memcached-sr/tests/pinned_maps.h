@@ -78,6 +78,8 @@ class PinnedMaps
     [[nodiscard]] bool visited(std::string_view key) const;
     /// What is at the key's place, for whatever key.
     [[nodiscard]] bmc_grant grant(std::string_view key) const;
+    /// The text there, of whatever key.
+    [[nodiscard]] std::string text(std::string_view key) const;
     void clear_grant(std::string_view key);
     /// What a grant for this value has to say.
     [[nodiscard]] std::uint64_t content(std::uint32_t flags, std::string_view value) const;
@@ -87,6 +89,7 @@ class PinnedMaps
              Mapping *mapping);
     void pin_sockets();
     [[nodiscard]] __u64 &clock(std::string_view key) const;
+    [[nodiscard]] bmc_grant_slot &slot(std::string_view key) const;
     void remove() noexcept;
 
     std::string folder_;
