@@ -18,8 +18,10 @@ namespace bmc::cli
 namespace
 {
 
-const std::map<std::string, XdpChoice> modes = {
-    {"auto", XdpChoice::automatic}, {"native", XdpChoice::native}, {"generic", XdpChoice::generic}};
+const std::map<std::string, ModeChoice> modes = {{"auto", ModeChoice::automatic},
+                                                 {"native", ModeChoice::native},
+                                                 {"generic", ModeChoice::generic},
+                                                 {"tc", ModeChoice::tc}};
 const std::map<std::string, TcChoice> tc_kinds = {
     {"auto", TcChoice::automatic}, {"tcx", TcChoice::tcx}, {"clsact", TcChoice::clsact}};
 
@@ -60,7 +62,7 @@ void report(const Attached &attached, const AttachOptions &options)
                     fmt::join(addresses, ", ")));
     for (uint32_t i = 0; i < attached.record.interface_count; i++) {
         const InterfaceRecord &interface = attached.record.interface[i];
-        say(fmt::format("  {}: XDP {}, TC egress {}", interface.name, mode_name(interface.xdp),
+        say(fmt::format("  {}: {}, attached to TC by {}", interface.name, mode_text(interface.mode),
                         kind_name(interface.tc)));
     }
     say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}", options.ports.front(),
@@ -104,16 +106,17 @@ void add_attach_options(CLI::App &command, AttachArguments &arguments)
         ->capture_default_str();
     command
         .add_option("--mode", arguments.mode,
-                    "XDP in the driver (native), in the stack (generic), or whichever the driver "
-                    "has (auto)")
+                    "Where requests are answered first: XDP in the driver (native), XDP in the "
+                    "stack (generic), whichever of them the driver has (auto), or TC ingress, "
+                    "without XDP (tc)")
         ->check(CLI::IsMember(modes))
         ->type_name("MODE")
         ->capture_default_str();
     command
         .add_option(
             "--tc", arguments.tc,
-            "How to attach to TC egress: a TCX link, a clsact filter (before Linux 6.6), or "
-            "whichever the kernel has (auto)")
+            "How to attach to TC: TCX links, clsact filters (before Linux 6.6), or whichever the "
+            "kernel has (auto)")
         ->check(CLI::IsMember(tc_kinds))
         ->type_name("KIND")
         ->capture_default_str();
@@ -130,7 +133,7 @@ void add_attach(CLI::App &app)
     command->footer("Examples:\n"
                     "  bmc attach --interface eth0\n"
                     "  bmc attach --interface eth0 eth1 --port 11211 --memory 8G --instance web\n"
-                    "  bmc attach --interface veth0 --address 10.77.0.1 fd77::1 --mode generic");
+                    "  bmc attach --interface veth0 --address 10.77.0.1 fd77::1 --mode tc");
     add_attach_options(*command, *arguments);
     command->callback([arguments] {
         const EndSignals signals;

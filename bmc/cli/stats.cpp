@@ -56,28 +56,37 @@ size_t group_of(std::string_view counter)
 
 void print_json(const Stats &stats)
 {
+    nlohmann::ordered_json interfaces = nlohmann::ordered_json::array();
     nlohmann::ordered_json counters;
 
+    for (const ServedInterface &interface : stats.interfaces)
+        interfaces.push_back({{"name", interface.name},
+                              {"mode", mode_name(interface.mode)},
+                              {"tc", kind_name(interface.tc)}});
     for (size_t i = 0; i < counter_infos.size(); i++)
         counters[std::string(counter_infos[i].name)] = stats.counters[i];
     const nlohmann::ordered_json report = {
-        {"instance", stats.instance},
-        {"mode", stats.mode},
-        {"interfaces", stats.interfaces},
-        {"origin_alive", stats.origin_alive},
-        {"without_origin", stats.without_origin},
-        {"generation", stats.generation},
-        {"memory_bytes", stats.memory_bytes},
+        {"instance", stats.instance},         {"interfaces", std::move(interfaces)},
+        {"origin_alive", stats.origin_alive}, {"without_origin", stats.without_origin},
+        {"generation", stats.generation},     {"memory_bytes", stats.memory_bytes},
         {"counters", std::move(counters)},
     };
     fmt::print("{}\n", report.dump(4));
 }
 
+double percent(uint64_t part, uint64_t whole)
+{
+    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
 void print_table(const Stats &stats, bool all)
 {
-    fmt::print("instance {}: XDP {} on {}, {} M of memory, generation {}\n", stats.instance,
-               stats.mode, fmt::join(stats.interfaces, ", "), stats.memory_bytes >> 20,
-               stats.generation);
+    std::vector<std::string> interfaces;
+
+    for (const ServedInterface &interface : stats.interfaces)
+        interfaces.push_back(fmt::format("{} ({})", interface.name, mode_text(interface.mode)));
+    fmt::print("instance {}: {}, {} M of memory, generation {}\n", stats.instance,
+               fmt::join(interfaces, ", "), stats.memory_bytes >> 20, stats.generation);
     if (!stats.origin_alive)
         fmt::print(
             "no origin: memcached-sr does not run on this instance, so nothing is answered\n");
@@ -85,9 +94,9 @@ void print_table(const Stats &stats, bool all)
         fmt::print("its memcached-sr has no UDP socket at {}: nothing is answered there\n",
                    fmt::join(stats.without_origin, ", "));
     if (const uint64_t gets = stats[BMC_COUNTER_rx_gets]; gets != 0)
-        fmt::print("{:.1f} % of {} get requests answered by the kernel\n",
-                   100.0 * static_cast<double>(stats[BMC_COUNTER_hit]) / static_cast<double>(gets),
-                   gets);
+        fmt::print("{:.1f} % of {} get requests answered by the kernel ({:.1f} % at TC ingress)\n",
+                   percent(stats[BMC_COUNTER_hit], gets), gets,
+                   percent(stats[BMC_COUNTER_hit_tc], gets));
 
     for (size_t group = 0; group < groups.size(); group++) {
         bool titled = false;

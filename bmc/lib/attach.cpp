@@ -2,6 +2,7 @@
 #include "bmc/lib/attach.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "bmc/lib/config.h"
+#include "bmc/lib/devices.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/libbpf_log.h"
@@ -17,6 +19,7 @@
 #include "bmc/lib/pins.h"
 #include "bmc/lib/programs.h"
 #include "bmc/lib/scope_guard.h"
+#include "bmc/lib/xdp.h"
 
 namespace bmc
 {
@@ -96,8 +99,8 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     if (!broadcast)
         return broadcast.error();
     surroundings.broadcast4 = std::move(*broadcast);
-    const auto config =
-        make_config(plan.interfaces, options.ports, plan.addresses, plan.split, surroundings);
+    const auto config = make_config(plan.interfaces, options.ports, plan.addresses, plan.split,
+                                    surroundings, options.mode);
     if (!config)
         return config.error();
     plan.config = *config;
@@ -180,19 +183,19 @@ class Builder
         BMC_TRY(programs->pin_programs(folder_));
         BMC_TRY(step_done("pinned the programs"));
 
-        for (const Interface &interface : plan_.interfaces) {
-            BMC_TRY(attach_rx(interface, programs->rx_filter()));
-            if (plan_.use_tcx)
-                BMC_TRY(attach_tx_link(interface, programs->tx_filter()));
-            else
-                BMC_TRY(attach_tx_filter(interface, programs->tx_filter()));
-        }
+        for (const Interface &interface : plan_.interfaces)
+            BMC_TRY(attach_interface(interface, *programs));
         return Done{};
     }
 
     const InstanceRecord &record() const { return record_; }
 
   private:
+    struct TcProgram {
+        TcDirection direction;
+        int fd;
+    };
+
     /// Reports a step; an error if the caller wants no more of them.
     Status step_done(const std::string &what) const
     {
@@ -209,72 +212,111 @@ class Builder
         auto map = RecordMap::create(folder_);
         if (!map)
             return map.error();
+        auto devices = DeviceMap::create(folder_);
+        if (!devices)
+            return devices.error();
         map_ = std::move(*map);
+        devices_ = std::move(*devices);
         record_.version = record_version;
         record_.network_namespace = plan_.network_namespace;
         record_.memory_bytes = plan_.split.bytes();
         return save_record();
     }
 
-    /// XDP comes first: its link tells later whether the interface still exists.
-    Status attach_rx(const Interface &interface, int program)
+    Status attach_interface(const Interface &interface, const Programs &programs)
+    {
+        /* First, so that whatever follows can be found and removed. */
+        BMC_TRY(devices_->add(interface.index));
+        InterfaceRecord &entry = record_.interface[record_.interface_count++];
+        interface.name.copy(entry.name, sizeof entry.name - 1);
+        entry.ifindex = interface.index;
+        entry.mode = Mode::tc;
+        BMC_TRY(save_record());
+        BMC_TRY(step_done("noted " + interface.name));
+
+        if (options_.mode != ModeChoice::tc)
+            BMC_TRY(attach_to_xdp(interface, entry, programs.rx_filter()));
+        const std::array<TcProgram, 2> tc = {{
+            {TcDirection::ingress, programs.skb_rx_filter()},
+            {TcDirection::egress, programs.tx_filter()},
+        }};
+        return plan_.use_tcx ? add_links(interface, entry, tc) : add_filters(interface, entry, tc);
+    }
+
+    Status attach_to_xdp(const Interface &interface, InterfaceRecord &entry, int program)
     {
         const auto made = attach_xdp(program, interface, options_.mode);
         if (!made)
             return made.error();
         BMC_TRY(step_done("attached XDP to " + interface.name));
         BMC_TRY(pin(made->link.get(), folder_ + "/" + pin_xdp_link(interface.index)));
-
-        InterfaceRecord &entry = record_.interface[record_.interface_count++];
-        interface.name.copy(entry.name, sizeof entry.name - 1);
-        entry.ifindex = interface.index;
-        entry.xdp = made->mode;
+        entry.mode = made->mode;
         BMC_TRY(save_record());
         return step_done("pinned the XDP link of " + interface.name);
     }
 
-    Status attach_tx_link(const Interface &interface, int program)
+    Status add_links(const Interface &interface, InterfaceRecord &entry,
+                     const std::array<TcProgram, 2> &programs)
     {
-        const auto link = attach_tcx(program, interface);
-        if (!link)
-            return link.error();
-        BMC_TRY(step_done("attached TC egress (tcx) to " + interface.name));
-        BMC_TRY(pin(link->get(), folder_ + "/" + pin_tc_link(interface.index)));
-        current().tc = TcKind::tcx;
+        entry.tc = TcKind::tcx;
         BMC_TRY(save_record());
-        return step_done("pinned the TC link of " + interface.name);
+        for (const TcProgram &program : programs) {
+            const char *const direction = direction_name(program.direction);
+            const auto link = attach_tcx(program.fd, interface, program.direction);
+            if (!link)
+                return link.error();
+            BMC_TRY(
+                step_done(fmt::format("attached TC {} (tcx) to {}", direction, interface.name)));
+            BMC_TRY(
+                pin(link->get(), folder_ + "/" + pin_tc_link(interface.index, program.direction)));
+            BMC_TRY(
+                step_done(fmt::format("pinned the TC {} link of {}", direction, interface.name)));
+        }
+        return Done{};
     }
 
-    /// Qdisc and filter go into the record before they are made.
-    Status attach_tx_filter(const Interface &interface, int program)
+    /// Qdisc and filters go into the record before they are made.
+    Status add_filters(const Interface &interface, InterfaceRecord &entry,
+                       const std::array<TcProgram, 2> &programs)
     {
         const LibbpfLog quiet;
         const auto present = has_clsact(interface.index);
         if (!present)
             return present.error();
-        const auto filter = choose_filter(interface);
-        if (!filter)
-            return filter.error();
-        current().tc = TcKind::clsact;
-        current().qdisc_added = *present ? 0 : 1;
-        current().filter = *filter;
+        for (const TcProgram &program : programs) {
+            const auto filter = choose_filter(interface, program.direction);
+            if (!filter)
+                return filter.error();
+            filter_of(entry, program.direction) = *filter;
+        }
+        entry.tc = TcKind::clsact;
+        entry.qdisc_added = *present ? 0 : 1;
         BMC_TRY(save_record());
 
         if (!*present) {
             BMC_TRY(add_clsact(interface));
             BMC_TRY(step_done("added a clsact qdisc to " + interface.name));
         }
-        BMC_TRY(add_filter(interface, *filter, program));
-        return step_done("attached TC egress (clsact) to " + interface.name);
+        for (const TcProgram &program : programs) {
+            BMC_TRY(add_filter(interface, program.direction, filter_of(entry, program.direction),
+                               program.fd));
+            BMC_TRY(step_done(fmt::format("attached TC {} (clsact) to {}",
+                                          direction_name(program.direction), interface.name)));
+        }
+        return Done{};
     }
 
-    InterfaceRecord &current() { return record_.interface[record_.interface_count - 1]; }
+    static TcFilter &filter_of(InterfaceRecord &entry, TcDirection direction)
+    {
+        return direction == TcDirection::ingress ? entry.ingress : entry.egress;
+    }
 
     const AttachOptions &options_;
     const Plan &plan_;
     const std::string folder_;
     InstanceRecord record_ = {};
     std::optional<RecordMap> map_;
+    std::optional<DeviceMap> devices_;
 };
 
 } // namespace

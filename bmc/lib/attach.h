@@ -11,11 +11,11 @@
 #include "bmc/abi/layout.h"
 #include "bmc/lib/features.h"
 #include "bmc/lib/memory.h"
+#include "bmc/lib/mode.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/record.h"
 #include "bmc/lib/result.h"
 #include "bmc/lib/tc.h"
-#include "bmc/lib/xdp.h"
 
 namespace bmc
 {
@@ -34,7 +34,7 @@ struct AttachOptions {
     std::vector<uint16_t> ports = {default_port};
     std::vector<Address> addresses;   ///< empty: all that the interfaces have
     uint64_t memory = default_memory; ///< bytes for everything
-    XdpChoice mode = XdpChoice::automatic;
+    ModeChoice mode = ModeChoice::automatic;
     TcChoice tc = TcChoice::automatic;
     std::string pin_root = BMC_PIN_ROOT;
     Progress progress; ///< may be empty
@@ -52,9 +52,10 @@ struct Attached {
     std::vector<std::string> notes;
 };
 
-/// Loads the programs, pins them with their maps, and attaches them to XDP and
-/// TC egress of every interface of the current network namespace. On return the
-/// instance works without this process. On error nothing is attached or pinned.
+/// Loads the programs, pins them with their maps, and attaches them to TC ingress,
+/// TC egress and, unless the mode is tc, XDP of every interface, all of them in the
+/// current network namespace. On return the instance works without this process.
+/// On error nothing is attached or pinned.
 ///
 /// The instance grows in a folder of its own and gets its name as the last
 /// step: whatever a killed attach leaves is recognised, and removed by the next

@@ -50,12 +50,12 @@ Status add_vlans(bmc_config &config, const std::vector<Interface> &interfaces,
         for (const VlanDevice &vlan : vlans) {
             if (vlan.parent != interface.name)
                 continue;
-            if (interface.strips_vlan_tags)
+            if (interface.strips_vlan_tags && config.tc_only == 0)
                 return Error{"see the VLAN tags of",
                              interface.name,
                              0,
                              fmt::format("the device strips them, and {} is on top of it; "
-                                         "`ethtool -K {} rxvlan off` keeps them",
+                                         "`ethtool -K {} rxvlan off` keeps them, or use --mode tc",
                                          vlan.name, interface.name),
                              {}};
             if (!append(config.vlan, config.vlan_count, static_cast<__u32>(BMC_VLAN(vlan.id, 0))))
@@ -69,7 +69,7 @@ Status add_vlans(bmc_config &config, const std::vector<Interface> &interfaces,
 Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
                                const std::vector<uint16_t> &ports,
                                const std::vector<Address> &addresses, const MemorySplit &split,
-                               const Surroundings &surroundings)
+                               const Surroundings &surroundings, ModeChoice mode)
 {
     bmc_config config = {};
 
@@ -80,6 +80,7 @@ Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
     if (addresses.empty())
         return none("an address: the interfaces have none", "--address");
 
+    config.tc_only = mode == ModeChoice::tc ? 1 : 0;
     config.mtu = interfaces.front().mtu;
     for (const Interface &interface : interfaces) {
         if (!append(config.mac, config.mac_count, interface.mac))

@@ -8,6 +8,7 @@
 #include "bmc/abi/config.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/memory.h"
+#include "bmc/lib/mode.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/result.h"
 
@@ -22,12 +23,13 @@ struct Surroundings {
 
 /// Builds the configuration that the kernel programs are loaded with. An error
 /// if there is none, or more than the programs hold, of interfaces, ports or
-/// addresses, or if an interface hides the tags of its VLANs from XDP. Ports are
-/// in host byte order. What is named twice counts once.
+/// addresses, or if an interface hides the tags of its VLANs from XDP (TC sees
+/// them: `mode`). Ports are in host byte order. What is named twice counts once.
 Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
                                const std::vector<uint16_t> &ports,
                                const std::vector<Address> &addresses, const MemorySplit &split,
-                               const Surroundings &surroundings = {});
+                               const Surroundings &surroundings = {},
+                               ModeChoice mode = ModeChoice::automatic);
 
 } // namespace bmc
 

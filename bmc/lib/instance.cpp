@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bmc/lib/devices.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/libbpf_log.h"
 #include "bmc/lib/parse.h"
@@ -35,18 +36,6 @@ bool starts_with(std::string_view text, std::string_view prefix)
     return text.substr(0, prefix.size()) == prefix;
 }
 
-/// Whether the interface that a pinned XDP link was made on is still there. The
-/// kernel forgets it when it goes, together with every qdisc and filter on it.
-bool device_alive(const std::string &folder, uint32_t ifindex)
-{
-    const auto link = open_pin(folder + "/" + pin_xdp_link(ifindex));
-    bpf_link_info info = {};
-    __u32 size = sizeof info;
-
-    return link && bpf_obj_get_info_by_fd(link->get(), &info, &size) == 0 &&
-           info.xdp.ifindex == ifindex;
-}
-
 Result<uint32_t> program_id(const std::string &path)
 {
     const auto program = open_pin(path);
@@ -60,14 +49,19 @@ Result<uint32_t> program_id(const std::string &path)
     return info.id;
 }
 
-Status remove_clsact_filter(const std::string &folder, const InterfaceRecord &interface)
+/// Removes both filters of an interface, and the qdisc if that was ours.
+Status remove_clsact(const std::string &folder, const InterfaceRecord &interface)
 {
-    const auto id = program_id(folder + "/tx_filter");
-    if (!id)
-        return id.error();
+    const auto ingress = program_id(folder + "/skb_rx_filter");
+    if (!ingress)
+        return ingress.error();
+    const auto egress = program_id(folder + "/tx_filter");
+    if (!egress)
+        return egress.error();
 
     const LibbpfLog quiet;
-    BMC_TRY(remove_filter(interface.ifindex, interface.filter, *id));
+    BMC_TRY(remove_filter(interface.ifindex, TcDirection::ingress, interface.ingress, *ingress));
+    BMC_TRY(remove_filter(interface.ifindex, TcDirection::egress, interface.egress, *egress));
     if (interface.qdisc_added != 0)
         BMC_TRY(remove_empty_clsact(interface.ifindex));
     return Done{};
@@ -94,9 +88,13 @@ Result<std::optional<OpenRecord>> open_record(const std::string &folder)
     return std::optional<OpenRecord>(OpenRecord{std::move(*map), *record});
 }
 
-bool has_filter(const std::string &folder, const InterfaceRecord &interface)
+/// Whether clsact filters may be there: not if the interface is gone.
+bool has_filters(const std::string &folder, const InterfaceRecord &interface)
 {
-    return interface.tc == TcKind::clsact && device_alive(folder, interface.ifindex);
+    if (interface.tc != TcKind::clsact)
+        return false;
+    const auto devices = DeviceMap::open(folder);
+    return devices && devices->has(interface.ifindex);
 }
 
 /// Removes what no pin holds: clsact filters and qdiscs.
@@ -110,9 +108,9 @@ Status remove_clsact_filters(const std::string &folder)
 
     auto &[map, value] = **record;
     for (uint32_t i = 0; i < value.interface_count; i++) {
-        if (!has_filter(folder, value.interface[i]))
+        if (!has_filters(folder, value.interface[i]))
             continue;
-        BMC_TRY(remove_clsact_filter(folder, value.interface[i]));
+        BMC_TRY(remove_clsact(folder, value.interface[i]));
         value.interface[i].tc = TcKind::none;
         BMC_TRY(map.save(value));
     }
@@ -148,9 +146,9 @@ std::string pin_xdp_link(uint32_t ifindex)
     return fmt::format("{}{}", xdp_link_prefix, ifindex);
 }
 
-std::string pin_tc_link(uint32_t ifindex)
+std::string pin_tc_link(uint32_t ifindex, TcDirection direction)
 {
-    return fmt::format("{}{}", tc_link_prefix, ifindex);
+    return fmt::format("{}{}_{}", tc_link_prefix, direction_name(direction), ifindex);
 }
 
 std::string instance_folder(const std::string &root, std::string_view name)
@@ -232,11 +230,11 @@ Status check_removable(const std::string &folder)
 
     for (uint32_t i = 0; i < (*record)->value.interface_count; i++) {
         const InterfaceRecord &interface = (*record)->value.interface[i];
-        if (has_filter(folder, interface))
-            return Error{"remove the TC filter from",
+        if (has_filters(folder, interface))
+            return Error{"remove the TC filters from",
                          interface.name,
                          0,
-                         "it is in another network namespace; run bmc there, as in `nsenter "
+                         "they are in another network namespace; run bmc there, as in `nsenter "
                          "--net=/run/netns/NAME bmc detach`",
                          {}};
     }

@@ -9,14 +9,16 @@
 
 #include "bmc/lib/pins.h"
 #include "bmc/lib/result.h"
+#include "bmc/lib/tc.h"
 
 namespace bmc
 {
 
 /// Names of pins in an instance's folder beside those of maps and programs.
 constexpr const char *pin_record = "instance";
+constexpr const char *pin_devices = "devices";
 std::string pin_xdp_link(uint32_t ifindex);
-std::string pin_tc_link(uint32_t ifindex);
+std::string pin_tc_link(uint32_t ifindex, TcDirection direction);
 
 /// Folder of an instance while it works.
 std::string instance_folder(const std::string &root, std::string_view name);

@@ -126,6 +126,11 @@ int Programs::rx_filter() const
     return bpf_program__fd(skeleton_->progs.rx_filter);
 }
 
+int Programs::skb_rx_filter() const
+{
+    return bpf_program__fd(skeleton_->progs.skb_rx_filter);
+}
+
 int Programs::tx_filter() const
 {
     return bpf_program__fd(skeleton_->progs.tx_filter);

@@ -32,6 +32,7 @@ class Programs
 
     /// Descriptors of the entry programs, owned by this object.
     int rx_filter() const;
+    int skb_rx_filter() const;
     int tx_filter() const;
 
   private:

@@ -8,25 +8,26 @@
 
 #include "bmc/abi/config.h"
 #include "bmc/lib/fd.h"
+#include "bmc/lib/mode.h"
 #include "bmc/lib/result.h"
 #include "bmc/lib/tc.h"
-#include "bmc/lib/xdp.h"
 
 namespace bmc
 {
 
 /// Raised whenever the record below changes.
-constexpr uint32_t record_version = 1;
+constexpr uint32_t record_version = 2;
 
-/// What attach did to one interface. Links speak for themselves; a clsact
-/// filter leaves no other trace, so it is written down before it is made.
+/// What attach did to one interface. Links speak for themselves; clsact filters
+/// leave no other trace, so they are written down before they are made.
 struct InterfaceRecord {
     char name[IF_NAMESIZE];
     uint32_t ifindex;
-    XdpMode xdp;
+    Mode mode;
     TcKind tc;
     uint32_t qdisc_added; ///< 1 if the clsact qdisc is ours
-    TcFilter filter;      ///< if tc is clsact
+    TcFilter ingress;     ///< if tc is clsact
+    TcFilter egress;      ///< likewise
 };
 
 /// The one element of an instance's pinned map `instance`, by which a later

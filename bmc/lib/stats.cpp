@@ -118,9 +118,7 @@ Result<Stats> read_stats(const std::string &instance, const std::string &pin_roo
     stats.instance = instance;
     for (uint32_t i = 0; i < record->interface_count; i++) {
         const InterfaceRecord &interface = record->interface[i];
-        const std::string mode = mode_name(interface.xdp);
-        stats.interfaces.emplace_back(interface.name);
-        stats.mode = stats.mode.empty() || stats.mode == mode ? mode : "mixed";
+        stats.interfaces.push_back({interface.name, interface.mode, interface.tc});
     }
     stats.origin_alive = origin_holds(folder);
     BMC_TRY(read_sockets(folder, control->served, stats));

@@ -10,7 +10,9 @@
 
 #include "bmc/abi/counters.h"
 #include "bmc/abi/layout.h"
+#include "bmc/lib/mode.h"
 #include "bmc/lib/result.h"
+#include "bmc/lib/tc.h"
 
 namespace bmc
 {
@@ -24,12 +26,18 @@ struct CounterInfo {
 /// All counters; the index is the value of enum bmc_counter.
 extern const std::array<CounterInfo, BMC_COUNTER_COUNT> counter_infos;
 
+/// An interface of an instance.
+struct ServedInterface {
+    std::string name; ///< that it had at attach
+    Mode mode = Mode::native;
+    TcKind tc = TcKind::none;
+};
+
 /// State and counters of an instance at one moment.
 struct Stats {
     std::string instance;
-    std::string mode; ///< "native", "generic", or "mixed" if the interfaces differ
-    std::vector<std::string> interfaces; ///< by the names they had at attach
-    bool origin_alive = false;           ///< an origin holds the instance
+    std::vector<ServedInterface> interfaces;
+    bool origin_alive = false; ///< an origin holds the instance
     /// Attached addresses with their ports at which it has no UDP socket, so that
     /// the kernel answers nothing there.
     std::vector<std::string> without_origin;

@@ -24,6 +24,11 @@ constexpr uint32_t filter_handle = 0x626d63;
 /// TC priorities are 16 bits; 0 means that the kernel chooses.
 constexpr uint32_t max_priority = 0xffff;
 
+bpf_tc_attach_point point_of(TcDirection direction)
+{
+    return direction == TcDirection::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+
 bpf_tc_hook hook_of(uint32_t ifindex, bpf_tc_attach_point point)
 {
     bpf_tc_hook hook = {};
@@ -59,19 +64,35 @@ const char *kind_name(TcKind kind)
     return "none";
 }
 
-Result<Fd> attach_tcx(int program, const Interface &interface)
+const char *direction_name(TcDirection direction)
+{
+    return direction == TcDirection::ingress ? "ingress" : "egress";
+}
+
+Result<Fd> attach_tcx(int program, const Interface &interface, TcDirection direction)
 {
     LIBBPF_OPTS(bpf_link_create_opts, options);
 
     options.flags = bpf_f_before;
-    Fd link(bpf_link_create(program, static_cast<int>(interface.index), bpf_tcx_egress, &options));
-    if (!link)
-        return Error{"attach TC egress (tcx) to",
-                     interface.name,
-                     errno,
-                     errno == EINVAL ? "TCX needs Linux 6.6; use --tc clsact" : "",
-                     {}};
-    return link;
+    Fd link(bpf_link_create(program, static_cast<int>(interface.index),
+                            direction == TcDirection::ingress ? bpf_tcx_ingress : bpf_tcx_egress,
+                            &options));
+    if (link)
+        return link;
+
+    const int code = errno;
+    std::string hint;
+    if (code == EINVAL)
+        hint = "TCX needs Linux 6.6; use --tc clsact";
+    else if (code == ERANGE)
+        hint = fmt::format("{} programs are attached there already, which is all that fit; use "
+                           "--tc clsact",
+                           max_tcx_programs);
+    return Error{fmt::format("attach TC {} (tcx) to", direction_name(direction)),
+                 interface.name,
+                 code,
+                 std::move(hint),
+                 {}};
 }
 
 Status add_clsact(const Interface &interface)
@@ -95,9 +116,9 @@ Status add_clsact(const Interface &interface)
     return Done{};
 }
 
-Result<TcFilter> choose_filter(const Interface &interface)
+Result<TcFilter> choose_filter(const Interface &interface, TcDirection direction)
 {
-    const auto filters = list_filters(interface.index, TcDirection::egress);
+    const auto filters = list_filters(interface.index, direction);
 
     if (!filters)
         return filters.error();
@@ -109,15 +130,16 @@ Result<TcFilter> choose_filter(const Interface &interface)
     return Error{"attach a TC filter to", interface.name, ENOSPC, "every priority is in use", {}};
 }
 
-Status add_filter(const Interface &interface, TcFilter filter, int program)
+Status add_filter(const Interface &interface, TcDirection direction, TcFilter filter, int program)
 {
-    const bpf_tc_hook hook = hook_of(interface.index, BPF_TC_EGRESS);
+    const bpf_tc_hook hook = hook_of(interface.index, point_of(direction));
     bpf_tc_opts options = options_of(filter);
 
     options.prog_fd = program;
     const int error = bpf_tc_attach(&hook, &options);
     if (error != 0)
-        return Error{fmt::format("attach a TC filter (clsact, priority {}) to", filter.priority),
+        return Error{fmt::format("attach a TC {} filter (clsact, priority {}) to",
+                                 direction_name(direction), filter.priority),
                      interface.name,
                      -error,
                      "the kernel needs CONFIG_NET_CLS_BPF",
@@ -125,9 +147,9 @@ Status add_filter(const Interface &interface, TcFilter filter, int program)
     return Done{};
 }
 
-Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id)
+Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, uint32_t program_id)
 {
-    const auto filters = list_filters(ifindex, TcDirection::egress);
+    const auto filters = list_filters(ifindex, direction);
 
     if (!filters)
         return filters.error();
@@ -136,7 +158,7 @@ Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id)
         }))
         return Done{};
 
-    const bpf_tc_hook hook = hook_of(ifindex, BPF_TC_EGRESS);
+    const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
     bpf_tc_opts query = options_of(filter);
     if (bpf_tc_query(&hook, &query) != 0 || query.prog_id != program_id)
         return Done{}; /* not a BPF filter, or not ours */
@@ -144,12 +166,12 @@ Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id)
     const bpf_tc_opts removal = options_of(filter);
     const int error = bpf_tc_detach(&hook, &removal);
     if (error != 0)
-        return Error{
-            "remove our TC filter from",
-            fmt::format("interface {}", ifindex),
-            -error,
-            fmt::format("`tc filter show` names it at egress, priority {}", filter.priority),
-            {}};
+        return Error{"remove our TC filter from",
+                     fmt::format("interface {}", ifindex),
+                     -error,
+                     fmt::format("`tc filter show` names it at {}, priority {}",
+                                 direction_name(direction), filter.priority),
+                     {}};
     return Done{};
 }
 

@@ -14,12 +14,16 @@
 namespace bmc
 {
 
-/// BPF_TCX_EGRESS of enum bpf_attach_type in Linux 6.6's uapi/linux/bpf.h,
-/// which is newer than the headers of Debian 12.
+/// BPF_TCX_INGRESS and BPF_TCX_EGRESS of enum bpf_attach_type in Linux 6.6's
+/// uapi/linux/bpf.h, which is newer than the headers of Debian 12.
+constexpr bpf_attach_type bpf_tcx_ingress = static_cast<bpf_attach_type>(46);
 constexpr bpf_attach_type bpf_tcx_egress = static_cast<bpf_attach_type>(47);
 
-/// How a program hangs at TC egress. The values are stored in the instance's
-/// record.
+/// TCX programs of one direction of an interface (Linux,
+/// include/linux/bpf_mprog.h: bpf_mprog_max()).
+constexpr int max_tcx_programs = 63;
+
+/// How programs hang at TC. The values are stored in the instance's record.
 enum class TcKind : uint32_t { none = 0, tcx = 1, clsact = 2 };
 
 /// What was asked for; automatic is tcx, or clsact if the kernel has no TCX.
@@ -27,17 +31,20 @@ enum class TcChoice { automatic, tcx, clsact };
 
 const char *kind_name(TcKind kind);
 
-/// Attaches a program to TC egress by a TCX link, before all others there. It
-/// must return TC_ACT_UNSPEC for the others to run.
-Result<Fd> attach_tcx(int program, const Interface &interface);
+enum class TcDirection { ingress, egress };
+
+/// "ingress", "egress"
+const char *direction_name(TcDirection direction);
+
+/// Attaches a program to TC by a TCX link, before all others there. It must
+/// return TC_ACT_UNSPEC for the others to run.
+Result<Fd> attach_tcx(int program, const Interface &interface, TcDirection direction);
 
 /// A filter of a clsact qdisc.
 struct TcFilter {
     uint32_t handle = 0;
     uint32_t priority = 0;
 };
-
-enum class TcDirection { ingress, egress };
 
 /// Whether the interface has a clsact qdisc.
 Result<bool> has_clsact(uint32_t ifindex);
@@ -48,16 +55,16 @@ Result<std::vector<TcFilter>> list_filters(uint32_t ifindex, TcDirection directi
 /// Adds a clsact qdisc; an error if there is one already.
 Status add_clsact(const Interface &interface);
 
-/// Chooses a place for our filter at egress: before the others where possible,
-/// and at a priority that nobody uses.
-Result<TcFilter> choose_filter(const Interface &interface);
+/// Chooses a place for our filter: before the others where possible, and at a
+/// priority that nobody uses.
+Result<TcFilter> choose_filter(const Interface &interface, TcDirection direction);
 
-/// Attaches a direct-action filter at egress; an error if the place is taken.
-Status add_filter(const Interface &interface, TcFilter filter, int program);
+/// Attaches a direct-action filter; an error if the place is taken.
+Status add_filter(const Interface &interface, TcDirection direction, TcFilter filter, int program);
 
-/// Removes the filter at egress if it holds the program with this id, and does
-/// nothing if there is none, or a foreign one.
-Status remove_filter(uint32_t ifindex, TcFilter filter, uint32_t program_id);
+/// Removes the filter if it holds the program with this id, and does nothing if
+/// there is none, or a foreign one.
+Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, uint32_t program_id);
 
 /// Removes the clsact qdisc, if there is one, unless a filter is left on either
 /// side.

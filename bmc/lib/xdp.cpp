@@ -27,7 +27,7 @@ std::string occupant(const Interface &interface)
     return "another XDP program";
 }
 
-Error attach_error(const Interface &interface, XdpMode mode, int code)
+Error attach_error(const Interface &interface, Mode mode, int code)
 {
     std::string hint;
 
@@ -36,17 +36,17 @@ Error attach_error(const Interface &interface, XdpMode mode, int code)
     case EEXIST:
         hint =
             fmt::format("{} is attached there; stop what attached it (or `ip link set dev {} xdp "
-                        "off`), or name another interface",
+                        "off`), name another interface, or use --mode tc",
                         occupant(interface), interface.name);
         break;
     case EOPNOTSUPP:
-        hint = "its driver has no native XDP; use --mode generic";
+        hint = "its driver has no native XDP; use --mode generic or tc";
         break;
     case ERANGE:
     case EINVAL:
         hint = fmt::format(
             "the driver refuses, most likely because of the MTU of {}; lower it on both "
-            "ends or use --mode generic",
+            "ends, or use --mode generic or tc",
             interface.mtu);
         break;
     default:
@@ -61,24 +61,19 @@ Error attach_error(const Interface &interface, XdpMode mode, int code)
 
 } // namespace
 
-const char *mode_name(XdpMode mode)
+Result<XdpLink> attach_xdp(int program, const Interface &interface, ModeChoice choice)
 {
-    return mode == XdpMode::native ? "native" : "generic";
-}
-
-Result<XdpLink> attach_xdp(int program, const Interface &interface, XdpChoice choice)
-{
-    const auto attach = [&](XdpMode mode) {
+    const auto attach = [&](Mode mode) {
         LIBBPF_OPTS(bpf_link_create_opts, options);
-        options.flags = mode == XdpMode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+        options.flags = mode == Mode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
         return Fd(bpf_link_create(program, static_cast<int>(interface.index), BPF_XDP, &options));
     };
     XdpLink made;
 
-    made.mode = choice == XdpChoice::generic ? XdpMode::generic : XdpMode::native;
+    made.mode = choice == ModeChoice::generic ? Mode::generic : Mode::native;
     made.link = attach(made.mode);
-    if (!made.link && errno == EOPNOTSUPP && choice == XdpChoice::automatic) {
-        made.mode = XdpMode::generic;
+    if (!made.link && errno == EOPNOTSUPP && choice == ModeChoice::automatic) {
+        made.mode = Mode::generic;
         made.link = attach(made.mode);
     }
     if (!made.link)

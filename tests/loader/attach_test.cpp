@@ -37,27 +37,8 @@ using testing::Not;
 class Attach : public LoaderTest
 {
   protected:
-    /// Ids of everything pinned in an instance's folder.
-    struct Ids {
-        std::vector<uint32_t> programs;
-        std::vector<uint32_t> maps;
-    };
-
-    static Ids pinned_ids(const std::string &folder)
-    {
-        Ids ids;
-
-        for (const char *name :
-             {"rx_filter", "hash_keys", "write_reply", "invalidate", "tx_filter", "update_cache"})
-            ids.programs.push_back(program_id(fmt::format("{}/{}", folder, name)));
-        for (const char *name : {"control", "clocks", "grants", "buckets", "counters", "rx_stages",
-                                 "tx_stages", "rx_scratch", "tx_scratch", "instance"})
-            ids.maps.push_back(map_id(fmt::format("{}/{}", folder, name)));
-        return ids;
-    }
-
     /// The kernel frees by and by what nobody holds any more.
-    static void expect_freed(const Ids &ids)
+    static void expect_freed(const PinnedIds &ids)
     {
         wait_until("the programs and maps are freed", [&ids] {
             return std::none_of(ids.programs.begin(), ids.programs.end(), program_exists) &&
@@ -79,9 +60,9 @@ class Attach : public LoaderTest
 /* Row 27: what attach made lives without any process, program arrays included. */
 TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
 {
-    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
-        AttachOptions wanted = options();
-        wanted.tc = tc;
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        const AttachOptions wanted = options(way);
         ASSERT_EQ(run_in_child([&] {
                       if (!attach_in(server(), wanted))
                           _exit(EXIT_FAILURE);
@@ -89,15 +70,16 @@ TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
                   0);
 
         expect_attached(server(), wanted);
-        for (const auto &[array, stages] :
-             {std::pair{"rx_stages", 3U}, std::pair{"tx_stages", 1U}}) {
+        for (const char *array : {"rx_stages", "skb_stages", "tx_stages"}) {
             const Fd map(bpf_obj_get(fmt::format("{}/{}", folder(wanted), array).c_str()));
-            uint32_t filled = 0;
-            for (uint32_t key = 0; key < stages; key++) {
+            bpf_map_info info = {};
+            __u32 size = sizeof info;
+            ASSERT_EQ(bpf_obj_get_info_by_fd(map.get(), &info, &size), 0) << array;
+            for (uint32_t key = 0; key < info.max_entries; key++) {
                 uint32_t id = 0;
-                filled += bpf_map_lookup_elem(map.get(), &key, &id) == 0 && id != 0 ? 1 : 0;
+                EXPECT_EQ(bpf_map_lookup_elem(map.get(), &key, &id), 0) << array << " " << key;
+                EXPECT_NE(id, 0U) << array << " " << key;
             }
-            EXPECT_EQ(filled, stages) << array;
         }
 
         ASSERT_TRUE(detach_in(server(), wanted));
@@ -108,11 +90,11 @@ TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
 /* Row 28: after a detach, or a kill, a new attach puts its own programs on both hooks. */
 TEST_F(Attach, Row28SecondAttachRunsItsOwnPrograms)
 {
-    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
-        AttachOptions wanted = options();
-        wanted.tc = tc;
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        const AttachOptions wanted = options(way);
         ASSERT_TRUE(attach_in(server(), wanted));
-        const Ids first = pinned_ids(folder(wanted));
+        const PinnedIds first = pinned_ids(folder(wanted));
         ASSERT_TRUE(detach_in(server(), wanted));
 
         ASSERT_TRUE(attach_in(server(), wanted));
@@ -126,24 +108,22 @@ TEST_F(Attach, Row28SecondAttachRunsItsOwnPrograms)
 /* Row 29: detach leaves no program, filter, qdisc, map or pin. */
 TEST_F(Attach, Row29DetachLeavesNothing)
 {
-    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact})
-        for (const XdpChoice mode : {XdpChoice::native, XdpChoice::generic}) {
-            AttachOptions wanted = options();
-            wanted.tc = tc;
-            wanted.mode = mode;
-            const auto attached = attach_in(server(), wanted);
-            ASSERT_TRUE(attached) << attached.error().line();
-            expect_attached(server(), wanted);
-            const Ids ids = pinned_ids(folder(wanted));
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        const AttachOptions wanted = options(way);
+        const auto attached = attach_in(server(), wanted);
+        ASSERT_TRUE(attached) << attached.error().line();
+        expect_attached(server(), wanted);
+        const PinnedIds ids = pinned_ids(folder(wanted));
 
-            const auto detached = detach_in(server(), wanted);
-            ASSERT_TRUE(detached) << detached.error().line();
-            EXPECT_FALSE(detached->origin);
-            EXPECT_THAT(detached->notes, IsEmpty());
-            expect_untouched(server(), Lab::interface);
-            EXPECT_FALSE(exists(wanted.pin_root));
-            expect_freed(ids);
-        }
+        const auto detached = detach_in(server(), wanted);
+        ASSERT_TRUE(detached) << detached.error().line();
+        EXPECT_FALSE(detached->origin);
+        EXPECT_THAT(detached->notes, IsEmpty());
+        expect_untouched(server(), Lab::interface);
+        EXPECT_FALSE(exists(wanted.pin_root));
+        expect_freed(ids);
+    }
 }
 
 TEST_F(Attach, MapsHaveTheSizesOfTheBudgetAndControlSaysSo)
@@ -232,7 +212,7 @@ TEST_F(Attach, SaysWhichModeItGot)
 {
     const auto native = attach_in(server(), options());
     ASSERT_TRUE(native);
-    EXPECT_EQ(native->record.interface[0].xdp, XdpMode::native);
+    EXPECT_EQ(native->record.interface[0].mode, Mode::native);
     ASSERT_TRUE(detach_in(server(), options()));
 
     /* The loopback driver has no native XDP. */
@@ -240,23 +220,30 @@ TEST_F(Attach, SaysWhichModeItGot)
     loopback.interfaces = {"lo"};
     const auto fallback = attach_in(server(), loopback);
     ASSERT_TRUE(fallback) << fallback.error().line();
-    EXPECT_EQ(fallback->record.interface[0].xdp, XdpMode::generic);
+    EXPECT_EQ(fallback->record.interface[0].mode, Mode::generic);
     ASSERT_TRUE(detach_in(server(), loopback));
 
-    loopback.mode = XdpChoice::native;
+    loopback.mode = ModeChoice::native;
     const auto refused = attach_in(server(), loopback);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().line(), HasSubstr("--mode generic"));
     expect_untouched(server(), "lo");
+
+    loopback.mode = ModeChoice::tc;
+    const auto without = attach_in(server(), loopback);
+    ASSERT_TRUE(without) << without.error().line();
+    EXPECT_EQ(without->record.interface[0].mode, Mode::tc);
+    expect_attached(server(), loopback);
+    ASSERT_TRUE(detach_in(server(), loopback));
 }
 
 TEST_F(Attach, ServesSeveralInterfaces)
 {
     const ExtraInterface extra(server(), "extra0");
-    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
-        AttachOptions wanted = options();
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        AttachOptions wanted = options(way);
         wanted.interfaces = {Lab::interface, extra.name(), Lab::interface};
-        wanted.tc = tc;
         const auto attached = attach_in(server(), wanted);
 
         ASSERT_TRUE(attached) << attached.error().line();
@@ -318,24 +305,25 @@ TEST_F(Attach, DetachWorksFromAnotherNetworkNamespace)
     ASSERT_TRUE(detached) << detached.error().line();
 }
 
-TEST_F(Attach, DetachOfAClsactFilterFromAnotherNetworkNamespaceChangesNothing)
+TEST_F(Attach, DetachOfClsactFiltersFromAnotherNetworkNamespaceChangesNothing)
 {
-    AttachOptions wanted = options();
-    wanted.tc = TcChoice::clsact;
-    ASSERT_TRUE(attach_in(server(), wanted));
-    const auto refused = detach_in(lab().client(), wanted);
+    for (const ModeChoice mode : {ModeChoice::automatic, ModeChoice::tc}) {
+        const AttachOptions wanted = options({mode, TcChoice::clsact});
+        ASSERT_TRUE(attach_in(server(), wanted));
+        const auto refused = detach_in(lab().client(), wanted);
 
-    ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().line(), HasSubstr("another network namespace"));
-    expect_attached(server(), wanted);
-    ASSERT_TRUE(detach_in(server(), wanted));
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().line(), HasSubstr("another network namespace"));
+        expect_attached(server(), wanted);
+        ASSERT_TRUE(detach_in(server(), wanted));
+    }
 }
 
 TEST_F(Attach, DetachWorksAfterTheInterfaceIsGone)
 {
-    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
-        AttachOptions wanted = options();
-        wanted.tc = tc;
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        AttachOptions wanted = options(way);
         {
             const ExtraInterface extra(server(), "extra0");
             wanted.interfaces = {extra.name()};
@@ -344,6 +332,26 @@ TEST_F(Attach, DetachWorksAfterTheInterfaceIsGone)
         /* From elsewhere: there is no filter left that could be reached. */
         const auto detached = detach_in(lab().client(), wanted);
         ASSERT_TRUE(detached) << detached.error().line();
+    }
+}
+
+/* The kernel takes qdiscs and filters off an interface that moves; links stay. */
+TEST_F(Attach, DetachWorksAfterTheInterfaceHasMoved)
+{
+    const ExtraInterface extra(server(), "extra0");
+    for (const Way &way : all_ways) {
+        SCOPED_TRACE(testing::PrintToString(way));
+        AttachOptions wanted = options(way);
+        wanted.interfaces = {extra.name()};
+        wanted.addresses = {*parse_address(Lab::server4)}; /* it loses its own */
+        ASSERT_TRUE(attach_in(server(), wanted));
+        run_checked({"ip", "link", "set", extra.name(), "netns", lab().client().name()}, &server());
+
+        const auto detached = detach_in(lab().client(), wanted);
+        EXPECT_TRUE(detached) << detached.error().line();
+        expect_untouched(lab().client(), extra.name());
+        run_checked({"ip", "link", "set", extra.name(), "netns", lab().server().name()},
+                    &lab().client());
     }
 }
 
@@ -453,7 +461,8 @@ TEST_F(Attach, CommandDoesTheSame)
     ASSERT_EQ(attached.status, 0) << attached.err;
     EXPECT_EQ(attached.err, "");
     EXPECT_THAT(attached.out, HasSubstr("UDP port 11311, 11312 on"));
-    EXPECT_THAT(attached.out, HasSubstr("XDP native"));
+    EXPECT_THAT(attached.out, HasSubstr(fmt::format("  {}: XDP native, attached to TC by tcx\n",
+                                                    Lab::interface)));
     EXPECT_THAT(attached.out, HasSubstr(Lab::server6));
     EXPECT_NE(xdp_program(server(), Lab::interface), 0U);
 
@@ -461,6 +470,25 @@ TEST_F(Attach, CommandDoesTheSame)
     EXPECT_EQ(detached.status, 0) << detached.err;
     EXPECT_THAT(detached.out, Not(HasSubstr("memcached-sr")));
     EXPECT_FALSE(exists(BMC_PIN_ROOT "/" + name));
+}
+
+TEST_F(Attach, CommandAttachesWithoutXdp)
+{
+    for (const char *tc : {"tcx", "clsact"}) {
+        const std::string name = lab().name() + "-tc";
+        const test::Result attached =
+            run_bmc({"attach", "--interface", Lab::interface, "--instance", name, "--memory", "1M",
+                     "--mode", "tc", "--tc", tc},
+                    &server());
+        ASSERT_EQ(attached.status, 0) << attached.err;
+        EXPECT_THAT(attached.out,
+                    HasSubstr(fmt::format("  {}: TC without XDP, attached to TC by {}\n",
+                                          Lab::interface, tc)));
+        EXPECT_EQ(xdp_program(server(), Lab::interface), 0U);
+        const test::Result stats = run_bmc({"stats", "--instance", name});
+        EXPECT_THAT(stats.out, HasSubstr(fmt::format("{} (TC without XDP)", Lab::interface)));
+        EXPECT_EQ(run_bmc({"detach", "--instance", name}, &server()).status, 0);
+    }
 }
 
 TEST_F(Attach, TwoAtOnceMakeOneInstance)

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <cerrno>
-#include <net/if.h>
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
@@ -11,6 +8,7 @@
 #include "bmc/lib/instance.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/stats.h"
+#include "bmc/lib/xdp.h"
 #include "tests/harness/error.h"
 #include "tests/harness/wait.h"
 #include "tests/loader/fixture.h"
@@ -24,49 +22,61 @@ namespace
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class Coexist : public LoaderTest
 {
-  protected:
-    static Fd attach_foreign_xdp(const NetNs &where, const std::string &interface, int program,
-                                 uint32_t flags)
-    {
-        Fd link;
+};
 
-        where.enter([&] {
-            LIBBPF_OPTS(bpf_link_create_opts, wanted);
-            wanted.flags = flags;
-            link = Fd(bpf_link_create(program, static_cast<int>(if_nametoindex(interface.c_str())),
-                                      BPF_XDP, &wanted));
-            if (!link)
-                throw system_error("attach a foreign XDP program");
-        });
-        return link;
+/// Beside foreign programs of one side of TC.
+class CoexistAtTc : public LoaderTest, public testing::WithParamInterface<TcDirection>
+{
+  protected:
+    /// Without XDP at ingress: our program there looks at every packet then.
+    AttachOptions wanted(TcChoice tc) const
+    {
+        return options({ingress() ? ModeChoice::tc : ModeChoice::automatic, tc});
     }
 
-    /// Sends a reply until both programs have seen one.
+    static bool ingress() { return GetParam() == TcDirection::ingress; }
+
+    static const char *our_program() { return ingress() ? "skb_rx_filter" : "tx_filter"; }
+
+    static std::string filters() { return tc_filters(server(), Lab::interface, GetParam()); }
+
+    static std::vector<uint32_t> links()
+    {
+        return tcx_programs(server(), Lab::interface, GetParam());
+    }
+
+    /// Sends packets until both programs have seen one.
     static void expect_both_run(const CountingProgram &foreign, const AttachOptions &options)
     {
-        const auto ours = [&options] {
+        const bmc_counter counter = ingress() ? BMC_COUNTER_rx_requests : BMC_COUNTER_tx_replies;
+        const auto ours = [&options, counter] {
             const auto stats = read_stats(options.instance, options.pin_root);
-            return stats ? (*stats)[BMC_COUNTER_tx_replies] : 0;
+            return stats ? (*stats)[counter] : 0;
         };
         const uint64_t ours_before = ours();
         const uint64_t foreign_before = foreign.count();
 
-        wait_until("both programs see a reply", [&] {
-            send_from_server(lab());
+        wait_until("both programs see a packet", [&] {
+            ingress() ? send_to_server(lab()) : send_from_server(lab());
             return ours() > ours_before && foreign.count() > foreign_before;
         });
     }
 };
+
+INSTANTIATE_TEST_SUITE_P(, CoexistAtTc, testing::Values(TcDirection::ingress, TcDirection::egress),
+                         [](const auto &side) { return direction_name(side.param); });
 
 TEST_F(Coexist, AnotherXdpProgramIsLeftAloneAndNamed)
 {
     const Fd foreign = load_xdp_pass();
     for (const uint32_t flags : {XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE}) {
         const Fd link = attach_foreign_xdp(server(), Lab::interface, foreign.get(), flags);
-        for (const XdpChoice mode : {XdpChoice::automatic, XdpChoice::native, XdpChoice::generic}) {
+        for (const ModeChoice mode :
+             {ModeChoice::automatic, ModeChoice::native, ModeChoice::generic}) {
             AttachOptions wanted = options();
             wanted.mode = mode;
             const auto refused = attach_in(server(), wanted);
@@ -102,90 +112,137 @@ TEST_F(Coexist, SecondInterfaceTakenUndoesTheFirst)
     }
 }
 
-TEST_F(Coexist, ForeignTcxProgramStillRuns)
+/* Without XDP of ours, that place is free for others. */
+TEST_F(Coexist, AnotherXdpProgramIsNotInTheWayOfTc)
+{
+    const Fd foreign = load_xdp_pass();
+    const Fd link = attach_foreign_xdp(server(), Lab::interface, foreign.get(), XDP_FLAGS_DRV_MODE);
+    for (const TcChoice tc : {TcChoice::tcx, TcChoice::clsact}) {
+        const AttachOptions wanted = options({ModeChoice::tc, tc});
+        const auto attached = attach_in(server(), wanted);
+        ASSERT_TRUE(attached) << attached.error().line();
+        EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(foreign.get()));
+        ASSERT_TRUE(detach_in(server(), wanted));
+        EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(foreign.get()));
+    }
+}
+
+TEST_P(CoexistAtTc, ForeignTcxProgramStillRuns)
 {
     const CountingProgram foreign;
-    const Fd link = attach_foreign_tcx(server(), Lab::interface, foreign.fd());
+    const Fd link = attach_foreign_tcx(server(), Lab::interface, GetParam(), foreign.fd());
+    const AttachOptions ours = wanted(TcChoice::tcx);
+    ASSERT_TRUE(attach_in(server(), ours));
+
+    EXPECT_THAT(links(), ElementsAre(program_id(folder(ours) + "/" + our_program()),
+                                     program_id(foreign.fd())));
+    expect_both_run(foreign, ours);
+
+    ASSERT_TRUE(detach_in(server(), ours));
+    EXPECT_THAT(links(), ElementsAre(program_id(foreign.fd())));
+}
+
+/* With XDP in front, what comes to TC ingress without its mark goes on too. */
+TEST_F(Coexist, ForeignProgramBehindXdpStillRuns)
+{
+    const CountingProgram foreign;
+    const Fd link =
+        attach_foreign_tcx(server(), Lab::interface, TcDirection::ingress, foreign.fd());
     ASSERT_TRUE(attach_in(server(), options()));
+    const uint64_t before = foreign.count();
 
-    EXPECT_THAT(
-        tcx_programs(server(), Lab::interface),
-        ElementsAre(program_id(folder(options()) + "/tx_filter"), program_id(foreign.fd())));
-    expect_both_run(foreign, options());
-
+    wait_until("the foreign program sees a packet", [&] {
+        send_to_server(lab());
+        return foreign.count() > before;
+    });
     ASSERT_TRUE(detach_in(server(), options()));
-    EXPECT_THAT(tcx_programs(server(), Lab::interface), ElementsAre(program_id(foreign.fd())));
+}
+
+TEST_P(CoexistAtTc, NoRoomForAnotherTcxProgramIsNamed)
+{
+    const std::vector<CountingProgram> programs(max_tcx_programs);
+    std::vector<Fd> links;
+    for (const CountingProgram &program : programs)
+        links.push_back(attach_foreign_tcx(server(), Lab::interface, GetParam(), program.fd()));
+    const AttachOptions ours = wanted(TcChoice::tcx);
+    const auto refused = attach_in(server(), ours);
+
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), AllOf(HasSubstr(direction_name(GetParam())),
+                                              HasSubstr("63 programs"), HasSubstr("--tc clsact")));
+    EXPECT_FALSE(exists(ours.pin_root));
 }
 
 /* A clsact qdisc and a filter that were there stay, and ours runs beside them. */
-TEST_F(Coexist, ForeignClsactFilterStillRuns)
+TEST_P(CoexistAtTc, ForeignClsactFilterStillRuns)
 {
     const CountingProgram foreign;
     run_checked({"tc", "qdisc", "add", "dev", Lab::interface, "clsact"}, &server());
-    attach_foreign_filter(server(), Lab::interface, foreign.fd(), 1);
+    attach_foreign_filter(server(), Lab::interface, GetParam(), foreign.fd(), 1);
     const std::string qdiscs = tc_qdiscs(server(), Lab::interface);
-    const std::string filters = tc_filters(server(), Lab::interface);
+    const std::string before = filters();
 
     /* By TCX, which runs before all filters. */
-    ASSERT_TRUE(attach_in(server(), options()));
-    expect_both_run(foreign, options());
-    ASSERT_TRUE(detach_in(server(), options()));
+    const AttachOptions tcx = wanted(TcChoice::tcx);
+    ASSERT_TRUE(attach_in(server(), tcx));
+    expect_both_run(foreign, tcx);
+    ASSERT_TRUE(detach_in(server(), tcx));
     EXPECT_EQ(tc_qdiscs(server(), Lab::interface), qdiscs);
-    EXPECT_EQ(tc_filters(server(), Lab::interface), filters);
+    EXPECT_EQ(filters(), before);
 
-    run_checked({"tc", "filter", "del", "dev", Lab::interface, "egress"}, &server());
+    const char *const side = direction_name(GetParam());
+    run_checked({"tc", "filter", "del", "dev", Lab::interface, side}, &server());
 
     /* By a filter of our own, behind another whose classifier is of another kind. */
-    attach_foreign_filter(server(), Lab::interface, foreign.fd(), 3);
-    run_checked({"tc", "filter", "add", "dev", Lab::interface, "egress", "protocol", "all", "prio",
-                 "1", "u32", "match", "u32", "0", "0", "flowid", "1:1"},
+    attach_foreign_filter(server(), Lab::interface, GetParam(), foreign.fd(), 3);
+    run_checked({"tc", "filter", "add", "dev", Lab::interface, side, "protocol", "all", "prio", "1",
+                 "u32", "match", "u32", "0", "0", "flowid", "1:1"},
                 &server());
-    const std::string more_filters = tc_filters(server(), Lab::interface);
-    AttachOptions wanted = options();
-    wanted.tc = TcChoice::clsact;
-    const auto attached = attach_in(server(), wanted);
+    const std::string with_another = filters();
+    const AttachOptions clsact = wanted(TcChoice::clsact);
+    const auto attached = attach_in(server(), clsact);
     ASSERT_TRUE(attached) << attached.error().line();
     EXPECT_EQ(attached->record.interface[0].qdisc_added, 0U);
-    expect_attached(server(), wanted);
-    ASSERT_TRUE(detach_in(server(), wanted));
+    expect_attached(server(), clsact);
+    ASSERT_TRUE(detach_in(server(), clsact));
     EXPECT_EQ(tc_qdiscs(server(), Lab::interface), qdiscs);
-    EXPECT_EQ(tc_filters(server(), Lab::interface), more_filters);
+    EXPECT_EQ(filters(), with_another);
 
     run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "clsact"}, &server());
 }
 
-TEST_F(Coexist, OurFilterLetsForeignFiltersRun)
+TEST_P(CoexistAtTc, OurFilterLetsForeignFiltersRun)
 {
     const CountingProgram foreign;
-    AttachOptions wanted = options();
-    wanted.tc = TcChoice::clsact;
-    ASSERT_TRUE(attach_in(server(), wanted));
+    const AttachOptions ours = wanted(TcChoice::clsact);
+    ASSERT_TRUE(attach_in(server(), ours));
 
-    attach_foreign_filter(server(), Lab::interface, foreign.fd(), 2);
-    expect_both_run(foreign, wanted);
+    attach_foreign_filter(server(), Lab::interface, GetParam(), foreign.fd(), 2);
+    expect_both_run(foreign, ours);
 
     /* The qdisc is ours, the filter in it is not: both stay. */
-    ASSERT_TRUE(detach_in(server(), wanted));
+    ASSERT_TRUE(detach_in(server(), ours));
     EXPECT_THAT(tc_qdiscs(server(), Lab::interface), HasSubstr("clsact"));
-    EXPECT_THAT(tc_filters(server(), Lab::interface), HasSubstr("foreign_tc"));
-    EXPECT_THAT(tc_filters(server(), Lab::interface), testing::Not(HasSubstr("tx_filter")));
+    EXPECT_THAT(filters(), AllOf(HasSubstr("foreign_tc"), Not(HasSubstr(our_program()))));
     run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "clsact"}, &server());
 }
 
 /* Somebody replaced the qdisc and put a filter where ours was. */
-TEST_F(Coexist, ForeignFilterInOurPlaceIsNotRemoved)
+TEST_P(CoexistAtTc, ForeignFilterInOurPlaceIsNotRemoved)
 {
     const CountingProgram foreign;
-    AttachOptions wanted = options();
-    wanted.tc = TcChoice::clsact;
-    const auto attached = attach_in(server(), wanted);
+    const AttachOptions ours = wanted(TcChoice::clsact);
+    const auto attached = attach_in(server(), ours);
     ASSERT_TRUE(attached);
-    run_checked({"tc", "filter", "del", "dev", Lab::interface, "egress"}, &server());
-    attach_foreign_filter(server(), Lab::interface, foreign.fd(),
-                          attached->record.interface[0].filter.priority);
+    const InterfaceRecord &record = attached->record.interface[0];
+    run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "clsact"}, &server());
+    run_checked({"tc", "qdisc", "add", "dev", Lab::interface, "clsact"}, &server());
+    const TcFilter place = ingress() ? record.ingress : record.egress;
+    attach_foreign_filter(server(), Lab::interface, GetParam(), foreign.fd(), place.priority,
+                          place.handle);
 
-    ASSERT_TRUE(detach_in(server(), wanted));
-    EXPECT_THAT(tc_filters(server(), Lab::interface), HasSubstr("foreign_tc"));
+    ASSERT_TRUE(detach_in(server(), ours));
+    EXPECT_THAT(filters(), HasSubstr("foreign_tc"));
     run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "clsact"}, &server());
 }
 
@@ -214,7 +271,7 @@ TEST_F(Coexist, MtuTooLargeForTheDriverIsNamed)
     server().enter([&] {
         const auto interface = find_interface(extra.name());
         ASSERT_TRUE(interface);
-        const auto refused = attach_xdp(program.get(), *interface, XdpChoice::automatic);
+        const auto refused = attach_xdp(program.get(), *interface, ModeChoice::automatic);
         ASSERT_FALSE(refused);
         EXPECT_THAT(refused.error().line(), AllOf(HasSubstr("MTU of 9000"), HasSubstr("--mode")));
     });
@@ -225,7 +282,7 @@ TEST_F(Coexist, MtuTooLargeForTheDriverIsNamed)
     wanted.interfaces = {extra.name()};
     const auto attached = attach_in(server(), wanted);
     ASSERT_TRUE(attached) << attached.error().line();
-    EXPECT_EQ(attached->record.interface[0].xdp, XdpMode::native);
+    EXPECT_EQ(attached->record.interface[0].mode, Mode::native);
     ASSERT_TRUE(detach_in(server(), wanted));
 }
 

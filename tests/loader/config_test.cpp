@@ -54,6 +54,19 @@ TEST(MakeConfig, FillsEverything)
     EXPECT_EQ(config->served.addr6[0].word[0], htonl(0xfd000000));
     EXPECT_EQ(config->served.addr6[0].word[3], htonl(1));
     EXPECT_EQ(config->bucket_count, 77U);
+    EXPECT_EQ(config->tc_only, 0U);
+}
+
+TEST(MakeConfig, SaysThatThereIsNoXdp)
+{
+    const auto tc_only = [](ModeChoice mode) {
+        return make_config({make_interface(1)}, {11211}, {address("10.0.0.1")}, split, {}, mode)
+            ->tc_only;
+    };
+
+    EXPECT_EQ(tc_only(ModeChoice::tc), 1U);
+    for (const ModeChoice mode : {ModeChoice::automatic, ModeChoice::native, ModeChoice::generic})
+        EXPECT_EQ(tc_only(mode), 0U);
 }
 
 TEST(MakeConfig, WantsWholeChecksumsFromRealDevices)

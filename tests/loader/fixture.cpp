@@ -85,6 +85,15 @@ AttachOptions LoaderTest::options() const
     return made;
 }
 
+AttachOptions LoaderTest::options(const Way &way) const
+{
+    AttachOptions made = options();
+
+    made.mode = way.mode;
+    made.tc = way.tc;
+    return made;
+}
+
 bmc::Result<Attached> LoaderTest::attach_in(const NetNs &where, const AttachOptions &options)
 {
     std::optional<bmc::Result<Attached>> result;
@@ -109,24 +118,32 @@ std::string LoaderTest::folder(const AttachOptions &options)
 void LoaderTest::expect_untouched(const NetNs &where, const std::string &interface)
 {
     EXPECT_EQ(xdp_program(where, interface), 0U) << interface;
-    EXPECT_THAT(tcx_programs(where, interface), testing::IsEmpty()) << interface;
-    EXPECT_EQ(tc_filters(where, interface), "") << interface;
+    for (const TcDirection direction : {TcDirection::ingress, TcDirection::egress}) {
+        EXPECT_THAT(tcx_programs(where, interface, direction), testing::IsEmpty()) << interface;
+        EXPECT_EQ(tc_filters(where, interface, direction), "") << interface;
+    }
     EXPECT_THAT(tc_qdiscs(where, interface), testing::Not(testing::HasSubstr("clsact")))
         << interface;
 }
 
 void LoaderTest::expect_attached(const NetNs &where, const AttachOptions &options)
 {
-    const uint32_t rx = program_id(folder(options) + "/rx_filter");
-    const uint32_t tx = program_id(folder(options) + "/tx_filter");
+    const uint32_t xdp =
+        options.mode == ModeChoice::tc ? 0 : program_id(folder(options) + "/rx_filter");
+    const std::pair<TcDirection, uint32_t> hooks[] = {
+        {TcDirection::ingress, program_id(folder(options) + "/skb_rx_filter")},
+        {TcDirection::egress, program_id(folder(options) + "/tx_filter")},
+    };
 
     for (const std::string &interface : options.interfaces) {
-        EXPECT_EQ(xdp_program(where, interface), rx) << interface;
-        if (options.tc == TcChoice::clsact) {
-            EXPECT_THAT(tc_filters(where, interface),
-                        testing::HasSubstr(fmt::format(" id {} ", tx)));
-        } else {
-            EXPECT_THAT(tcx_programs(where, interface), testing::Contains(tx));
+        EXPECT_EQ(xdp_program(where, interface), xdp) << interface;
+        for (const auto &[direction, program] : hooks) {
+            if (options.tc == TcChoice::clsact) {
+                EXPECT_THAT(tc_filters(where, interface, direction),
+                            testing::HasSubstr(fmt::format(" id {} ", program)));
+            } else {
+                EXPECT_THAT(tcx_programs(where, interface, direction), testing::Contains(program));
+            }
         }
     }
 }
@@ -152,24 +169,83 @@ int LoaderTest::run_in_child(const std::function<void()> &work)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void send_from_server(const Lab &lab)
+namespace
 {
-    lab.server().enter([] {
-        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        sockaddr_in from = {};
-        sockaddr_in to = {};
 
-        from.sin_family = to.sin_family = AF_INET;
-        from.sin_port = htons(default_port);
-        to.sin_port = htons(9); /* discard */
-        inet_pton(AF_INET, Lab::server4, &from.sin_addr);
-        inet_pton(AF_INET, Lab::client4, &to.sin_addr);
+/// Of the discard protocol.
+constexpr uint16_t other_port = 9;
+
+sockaddr_in endpoint(const char *address, uint16_t port)
+{
+    sockaddr_in made = {};
+
+    made.sin_family = AF_INET;
+    made.sin_port = htons(port);
+    inet_pton(AF_INET, address, &made.sin_addr);
+    return made;
+}
+
+void send_datagram(const NetNs &where, const sockaddr_in &from, const sockaddr_in &to)
+{
+    where.enter([&] {
+        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
         if (!socket ||
             bind(socket.get(), reinterpret_cast<const sockaddr *>(&from), sizeof from) != 0 ||
             sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr *>(&to), sizeof to) !=
                 1)
             throw system_error("send a datagram");
     });
+}
+
+const char *mode_of(const Way &way)
+{
+    switch (way.mode) {
+    case ModeChoice::automatic:
+        return "auto";
+    case ModeChoice::native:
+        return "native";
+    case ModeChoice::generic:
+        return "generic";
+    case ModeChoice::tc:
+        break;
+    }
+    return "tc";
+}
+
+std::string name_of(const Way &way)
+{
+    return fmt::format("{}_{}", mode_of(way), way.tc == TcChoice::tcx ? "tcx" : "clsact");
+}
+
+} // namespace
+
+void send_from_server(const Lab &lab)
+{
+    send_datagram(lab.server(), endpoint(Lab::server4, default_port),
+                  endpoint(Lab::client4, other_port));
+}
+
+void send_to_server(const Lab &lab)
+{
+    send_datagram(lab.client(), endpoint(Lab::client4, other_port),
+                  endpoint(Lab::server4, default_port));
+}
+
+void PrintTo(const Way &way, std::ostream *out)
+{
+    *out << name_of(way);
+}
+
+const std::vector<Way> all_ways = {
+    {ModeChoice::native, TcChoice::tcx},  {ModeChoice::native, TcChoice::clsact},
+    {ModeChoice::generic, TcChoice::tcx}, {ModeChoice::generic, TcChoice::clsact},
+    {ModeChoice::tc, TcChoice::tcx},      {ModeChoice::tc, TcChoice::clsact},
+};
+
+std::string way_name(const testing::TestParamInfo<Way> &info)
+{
+    return name_of(info.param);
 }
 
 } // namespace bmc::test

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,19 @@ class ExtraInterface
     std::string name_;
 };
 
+/// A way to attach; a parameter of tests.
+struct Way {
+    ModeChoice mode;
+    TcChoice tc;
+};
+void PrintTo(const Way &way, std::ostream *out);
+
+/// Every way: modes with XDP and without, both kinds of TC.
+extern const std::vector<Way> all_ways;
+
+/// Its name, as gtest takes one: "native_tcx".
+std::string way_name(const testing::TestParamInfo<Way> &info);
+
 /// Tests that attach for real, in the server namespace of a lab that those of
 /// one executable share. Each has a folder of pins of its own, and must leave
 /// neither that nor anything on the lab's interface.
@@ -49,6 +63,7 @@ class LoaderTest : public testing::Test
 
     /// Small, on the lab's interface, with this test's folder of pins.
     AttachOptions options() const;
+    AttachOptions options(const Way &way) const;
 
     /// attach() and detach() in a network namespace.
     static bmc::Result<Attached> attach_in(const NetNs &where, const AttachOptions &options);
@@ -60,7 +75,8 @@ class LoaderTest : public testing::Test
     /// Fails the test unless the interface is as it was before anything.
     static void expect_untouched(const NetNs &where, const std::string &interface);
 
-    /// Fails the test unless the instance is attached, by its own programs.
+    /// Fails the test unless the instance is attached, by its own programs, and
+    /// XDP is left alone in the mode tc.
     static void expect_attached(const NetNs &where, const AttachOptions &options);
 
     /// Runs `work` in a child process that is to kill itself within, and returns
@@ -70,8 +86,10 @@ class LoaderTest : public testing::Test
     std::string pin_root_;
 };
 
-/// Sends a datagram from the memcached port of the lab's server to its client.
+/// Send a datagram from the memcached port of the lab's server to its client, and
+/// from the client to that port.
 void send_from_server(const Lab &lab);
+void send_to_server(const Lab &lab);
 
 } // namespace bmc::test
 

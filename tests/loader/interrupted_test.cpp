@@ -33,16 +33,10 @@ using testing::SizeIs;
 
 constexpr int killed = 128 + SIGKILL;
 
-class Interrupted : public LoaderTest, public testing::WithParamInterface<TcChoice>
+class Interrupted : public LoaderTest, public testing::WithParamInterface<Way>
 {
   protected:
-    AttachOptions wanted() const
-    {
-        AttachOptions made = options();
-
-        made.tc = GetParam();
-        return made;
-    }
+    AttachOptions wanted() const { return options(GetParam()); }
 
     /// Removes a pin as detach does: a link is detached first.
     static void remove_pin(const std::string &path)
@@ -138,9 +132,9 @@ TEST_P(Interrupted, KilledDetachIsFinished)
         ASSERT_EQ(std::rename(folder(wanted()).c_str(), rest.c_str()), 0);
         auto names = list_folder(rest);
         ASSERT_TRUE(names);
-        /* A clsact filter goes before any pin, the record last. */
+        /* clsact filters go before any pin, the record last. */
         std::erase(*names, std::string(pin_record));
-        all = removed == names->size() || GetParam() == TcChoice::clsact;
+        all = removed == names->size() || GetParam().tc == TcChoice::clsact;
         for (size_t i = 0; i < removed; i++)
             remove_pin(fmt::format("{}/{}", rest, (*names)[i]));
 
@@ -177,10 +171,12 @@ TEST_P(Interrupted, KilledDetachUnderALivingOrigin)
     ASSERT_TRUE(detach_in(server(), wanted()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tc, Interrupted, testing::Values(TcChoice::tcx, TcChoice::clsact),
-                         [](const auto &instance) {
-                             return instance.param == TcChoice::tcx ? "Tcx" : "Clsact";
-                         });
+INSTANTIATE_TEST_SUITE_P(, Interrupted,
+                         testing::Values(Way{ModeChoice::native, TcChoice::tcx},
+                                         Way{ModeChoice::native, TcChoice::clsact},
+                                         Way{ModeChoice::tc, TcChoice::tcx},
+                                         Way{ModeChoice::tc, TcChoice::clsact}),
+                         way_name);
 
 class Leftovers : public Interrupted
 {
@@ -190,9 +186,9 @@ class Leftovers : public Interrupted
 TEST_P(Leftovers, FilterOfAKilledAttachInAnotherNamespace)
 {
     int steps = 1;
-    while (tc_filters(server(), Lab::interface).empty()) {
+    while (tc_filters(server(), Lab::interface, TcDirection::ingress).empty()) {
         ASSERT_TRUE(attach_killed_after(steps++, wanted()));
-        if (tc_filters(server(), Lab::interface).empty()) {
+        if (tc_filters(server(), Lab::interface, TcDirection::ingress).empty()) {
             ASSERT_TRUE(detach_in(server(), wanted()));
         }
     }
@@ -214,8 +210,10 @@ TEST_P(Leftovers, FilterOfAKilledAttachInAnotherNamespace)
     ASSERT_TRUE(detach_in(server(), wanted()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tc, Leftovers, testing::Values(TcChoice::clsact),
-                         [](const auto &) { return "Clsact"; });
+INSTANTIATE_TEST_SUITE_P(, Leftovers,
+                         testing::Values(Way{ModeChoice::automatic, TcChoice::clsact},
+                                         Way{ModeChoice::tc, TcChoice::clsact}),
+                         way_name);
 
 class EndSignal : public LoaderTest
 {

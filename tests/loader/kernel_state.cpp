@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <iterator>
 #include <net/if.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 
 #include "tests/harness/error.h"
 #include "tests/harness/process.h"
@@ -18,8 +20,11 @@ namespace bmc::test
 namespace
 {
 
-/// BPF_TCX_EGRESS of Linux 6.6.
-constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
+/// BPF_TCX_INGRESS and BPF_TCX_EGRESS of Linux 6.6.
+bpf_attach_type tcx_hook(TcDirection direction)
+{
+    return static_cast<bpf_attach_type>(direction == TcDirection::ingress ? 46 : 47);
+}
 
 int index_of(const std::string &interface)
 {
@@ -100,13 +105,15 @@ uint32_t xdp_program(const NetNs &where, const std::string &interface)
     return id;
 }
 
-std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interface)
+std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interface,
+                                   TcDirection direction)
 {
     std::array<uint32_t, 64> ids = {};
     uint32_t count = ids.size();
 
     where.enter([&] {
-        if (bpf_prog_query(index_of(interface), tcx_egress, 0, nullptr, ids.data(), &count) == 0)
+        if (bpf_prog_query(index_of(interface), tcx_hook(direction), 0, nullptr, ids.data(),
+                           &count) == 0)
             return;
         if (errno != ENOENT)
             throw system_error("query TCX of " + interface);
@@ -115,9 +122,10 @@ std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interf
     return {ids.begin(), ids.begin() + count};
 }
 
-std::string tc_filters(const NetNs &where, const std::string &interface)
+std::string tc_filters(const NetNs &where, const std::string &interface, TcDirection direction)
 {
-    return run_checked({"tc", "filter", "show", "dev", interface, "egress"}, &where);
+    return run_checked({"tc", "filter", "show", "dev", interface, direction_name(direction)},
+                       &where);
 }
 
 std::string tc_qdiscs(const NetNs &where, const std::string &interface)
@@ -135,9 +143,21 @@ uint32_t program_id(const std::string &pin)
     return program_id(open_pinned(pin).get());
 }
 
-uint32_t map_id(const std::string &pin)
+PinnedIds pinned_ids(const std::string &folder)
 {
-    return info_of<bpf_map_info>(open_pinned(pin).get(), pin).id;
+    PinnedIds ids;
+
+    for (const auto &entry : std::filesystem::directory_iterator(folder)) {
+        const Fd object = open_pinned(entry.path());
+        /* "anon_inode:bpf-map", "anon_inode:bpf-prog", "anon_inode:bpf_link" */
+        const std::string kind =
+            std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", object.get()));
+        if (kind == "anon_inode:bpf-map")
+            ids.maps.push_back(info_of<bpf_map_info>(object.get(), entry.path()).id);
+        else if (kind == "anon_inode:bpf-prog")
+            ids.programs.push_back(program_id(object.get()));
+    }
+    return ids;
 }
 
 bool program_exists(uint32_t id)
@@ -198,28 +218,43 @@ uint64_t CountingProgram::count() const
     return value;
 }
 
-Fd attach_foreign_tcx(const NetNs &where, const std::string &interface, int program)
+Fd attach_foreign_xdp(const NetNs &where, const std::string &interface, int program, uint32_t flags)
 {
     Fd link;
 
     where.enter([&] {
-        link = Fd(bpf_link_create(program, index_of(interface), tcx_egress, nullptr));
+        LIBBPF_OPTS(bpf_link_create_opts, wanted);
+        wanted.flags = flags;
+        link = Fd(bpf_link_create(program, index_of(interface), BPF_XDP, &wanted));
+        if (!link)
+            throw system_error("attach a foreign XDP program");
+    });
+    return link;
+}
+
+Fd attach_foreign_tcx(const NetNs &where, const std::string &interface, TcDirection direction,
+                      int program)
+{
+    Fd link;
+
+    where.enter([&] {
+        link = Fd(bpf_link_create(program, index_of(interface), tcx_hook(direction), nullptr));
         if (!link)
             throw system_error("attach a foreign TCX program");
     });
     return link;
 }
 
-void attach_foreign_filter(const NetNs &where, const std::string &interface, int program,
-                           uint32_t priority)
+void attach_foreign_filter(const NetNs &where, const std::string &interface, TcDirection direction,
+                           int program, uint32_t priority, uint32_t handle)
 {
     where.enter([&] {
         LIBBPF_OPTS(bpf_tc_hook, hook);
         LIBBPF_OPTS(bpf_tc_opts, options);
         hook.ifindex = index_of(interface);
-        hook.attach_point = BPF_TC_EGRESS;
+        hook.attach_point = direction == TcDirection::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
         options.prog_fd = program;
-        options.handle = 1;
+        options.handle = handle;
         options.priority = priority;
         errno = -bpf_tc_attach(&hook, &options);
         if (errno != 0)

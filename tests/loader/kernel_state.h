@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bmc/lib/fd.h"
+#include "bmc/lib/tc.h"
 #include "tests/harness/netns.h"
 
 /*
@@ -19,19 +20,24 @@ namespace bmc::test
 /// Id of the XDP program on an interface; 0 if there is none.
 uint32_t xdp_program(const NetNs &where, const std::string &interface);
 
-/// Ids of the TCX programs at egress of an interface, in the order they run.
-std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interface);
+/// Ids of the TCX programs of an interface, in the order they run.
+std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interface,
+                                   TcDirection direction);
 
-/// What tc(8) shows at egress of an interface.
-std::string tc_filters(const NetNs &where, const std::string &interface);
+/// What tc(8) shows of an interface.
+std::string tc_filters(const NetNs &where, const std::string &interface, TcDirection direction);
 std::string tc_qdiscs(const NetNs &where, const std::string &interface);
 
 /// Id of an open or pinned program.
 uint32_t program_id(int program);
 uint32_t program_id(const std::string &pin);
 
-/// Id of a pinned map.
-uint32_t map_id(const std::string &pin);
+/// Ids of the programs and maps that are pinned in a folder, links left out.
+struct PinnedIds {
+    std::vector<uint32_t> programs;
+    std::vector<uint32_t> maps;
+};
+PinnedIds pinned_ids(const std::string &folder);
 
 /// Whether anything still keeps the program, the map alive.
 bool program_exists(uint32_t id);
@@ -54,12 +60,17 @@ class CountingProgram
     Fd program_;
 };
 
-/// Attaches a program to egress by a TCX link, behind what is there.
-Fd attach_foreign_tcx(const NetNs &where, const std::string &interface, int program);
+/// Attaches a program by an XDP link.
+Fd attach_foreign_xdp(const NetNs &where, const std::string &interface, int program,
+                      uint32_t flags);
 
-/// Attaches a program to egress by a filter of the clsact qdisc, which is there.
-void attach_foreign_filter(const NetNs &where, const std::string &interface, int program,
-                           uint32_t priority);
+/// Attaches a program by a TCX link, behind what is there.
+Fd attach_foreign_tcx(const NetNs &where, const std::string &interface, TcDirection direction,
+                      int program);
+
+/// Attaches a program by a filter of the clsact qdisc, which is there.
+void attach_foreign_filter(const NetNs &where, const std::string &interface, TcDirection direction,
+                           int program, uint32_t priority, uint32_t handle = 1);
 
 } // namespace bmc::test
 

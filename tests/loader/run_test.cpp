@@ -89,7 +89,14 @@ class Run : public LoaderTest
     {
         ASSERT_TRUE(exists(pins()));
         EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(pins() + "/rx_filter"));
-        EXPECT_THAT(tcx_programs(server(), Lab::interface),
+        expect_tc_links();
+    }
+
+    void expect_tc_links() const
+    {
+        EXPECT_THAT(tcx_programs(server(), Lab::interface, TcDirection::ingress),
+                    testing::ElementsAre(program_id(pins() + "/skb_rx_filter")));
+        EXPECT_THAT(tcx_programs(server(), Lab::interface, TcDirection::egress),
                     testing::ElementsAre(program_id(pins() + "/tx_filter")));
     }
 
@@ -120,6 +127,18 @@ TEST_F(Run, SignalDetaches)
         EXPECT_THAT(run.out(), EndsWith(fmt::format("detached '{}'\n", instance())));
         expect_gone();
     }
+}
+
+TEST_F(Run, WorksWithoutXdp)
+{
+    Process run = start({"--mode", "tc"});
+    EXPECT_EQ(xdp_program(server(), Lab::interface), 0U);
+    expect_tc_links();
+    run.signal(SIGTERM);
+
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_THAT(run.out(), HasSubstr("TC without XDP"));
+    expect_gone();
 }
 
 TEST_F(Run, PrintsWhatAttachPrints)

@@ -54,8 +54,14 @@ class StatsTest : public LoaderTest
         for (size_t cpu = 0; cpu < values.size(); cpu++)
             for (size_t i = 0; i < BMC_COUNTER_COUNT; i++)
                 values[cpu].value[i] = cpu == 0 ? large + i : 1;
+        write_counters(values);
+    }
+
+    void write_counters(const std::vector<bmc_counters> &values) const
+    {
         const std::string path = cache_->pins() + "/counters";
         const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
+
         ASSERT_TRUE(map && write_first(map->get(), path, values.data()));
     }
 
@@ -156,6 +162,20 @@ TEST_F(StatsTest, Row34TableHasEveryCounterInOneGroup)
     EXPECT_THAT(text, Not(HasSubstr("\nother\n"))) << "a counter has no group";
 }
 
+/* Requests that TC ingress answered are hits too, not more of them. */
+TEST_F(StatsTest, TableSaysWhatShareWasAnsweredWhere)
+{
+    std::vector<bmc_counters> values(static_cast<size_t>(libbpf_num_possible_cpus()));
+    values[0].value[BMC_COUNTER_rx_gets] = 200;
+    values[0].value[BMC_COUNTER_rx_handed] = 30;
+    values[0].value[BMC_COUNTER_hit] = 150;
+    values[0].value[BMC_COUNTER_hit_tc] = 25;
+    write_counters(values);
+
+    EXPECT_THAT(table(), HasSubstr("75.0 % of 200 get requests answered by the kernel "
+                                   "(12.5 % at TC ingress)\n"));
+}
+
 TEST_F(StatsTest, TableHidesZerosUnlessAsked)
 {
     EXPECT_THAT(table(), Not(HasSubstr("fill_keys")));
@@ -167,8 +187,9 @@ TEST_F(StatsTest, JsonDescribesTheInstance)
     const nlohmann::json stats = json();
 
     EXPECT_EQ(stats.at("instance"), cache_->instance());
-    EXPECT_EQ(stats.at("mode"), "native");
-    EXPECT_EQ(stats.at("interfaces"), nlohmann::json::array({Lab::interface}));
+    EXPECT_EQ(
+        stats.at("interfaces"),
+        nlohmann::json::array({{{"name", Lab::interface}, {"mode", "native"}, {"tc", "tcx"}}}));
     EXPECT_EQ(stats.at("memory_bytes"), split_memory(min_memory).bytes());
     EXPECT_EQ(stats.at("generation"), 1);
     EXPECT_EQ(stats.at("origin_alive"), false);

@@ -77,6 +77,9 @@ TEST(MakeConfig, RefusesADeviceThatStripsTheTagsOfItsVlans)
     const auto config = make_config({strips}, ports, addresses(), split, around);
     ASSERT_FALSE(config);
     EXPECT_THAT(config.error().line(), HasSubstr("ethtool -K eth0 rxvlan off"));
+
+    /* TC sees the tags. */
+    EXPECT_TRUE(make_config({strips}, ports, addresses(), split, around, ModeChoice::tc));
 }
 
 TEST(MakeConfig, RefusesBroadcastSources)

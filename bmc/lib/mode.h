@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_MODE_H
+#define BMC_LIB_MODE_H
+
+#include <cstdint>
+
+namespace bmc
+{
+
+/// Which program sees an interface's packets first: XDP in the driver, XDP in
+/// the stack before all else, or, without XDP, TC ingress. The values are stored
+/// in the instance's record.
+enum class Mode : uint32_t { native = 1, generic = 2, tc = 3 };
+
+/// What was asked for; automatic is native, or generic if the driver has no XDP.
+enum class ModeChoice { automatic, native, generic, tc };
+
+/// As on the command line: "native".
+const char *mode_name(Mode mode);
+
+/// For people: "XDP native".
+const char *mode_text(Mode mode);
+
+} // namespace bmc
+
+#endif
