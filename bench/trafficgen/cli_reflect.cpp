@@ -27,7 +27,7 @@ void hold(const Arguments &arguments, const Reflect &reflect, const char *name)
     EndSignals signals;
     const auto interface = check(bmc::find_interface(arguments.interface));
     const auto link =
-        check(bmc::attach_xdp(reflect.program(), interface, bmc::XdpChoice::automatic));
+        check(bmc::attach_xdp(reflect.program(), interface, bmc::ModeChoice::automatic));
 
     say(fmt::format("{} attached to {} ({} mode)", name, interface.name,
                     bmc::mode_name(link.mode)));

@@ -15,9 +15,6 @@ namespace trafficgen
 namespace
 {
 
-/// Room for what a test gets back.
-constexpr size_t frame_room = 4096;
-
 Error load_error(int code, const std::string &log)
 {
     Error error = system_error("load", "the generator's BPF programs", code,
@@ -37,23 +34,6 @@ Status write_frames(int map, const Request &request)
     if (bpf_map_update_elem(map, &zero, frames.data(), BPF_ANY) != 0)
         return system_error("write", "the map of frames", errno);
     return Done{};
-}
-
-Result<Generator::Outcome> run_once(int program, const std::vector<uint8_t> &frame)
-{
-    LIBBPF_OPTS(bpf_test_run_opts, options);
-    Generator::Outcome outcome = {0, std::vector<uint8_t>(frame_room)};
-
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<uint32_t>(frame.size());
-    options.data_out = outcome.frame.data();
-    options.data_size_out = frame_room;
-    options.repeat = 1;
-    if (const int code = bpf_prog_test_run_opts(program, &options); code != 0)
-        return system_error("run", "a BPF program", -code);
-    outcome.verdict = options.retval;
-    outcome.frame.resize(options.data_size_out);
-    return outcome;
 }
 
 } // namespace
@@ -97,21 +77,9 @@ Status Generator::send(uint32_t packets, uint32_t batch) const
     options.repeat = static_cast<int>(packets);
     options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
     options.batch_size = batch;
-    if (const int code =
-            bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.generate), &options);
-        code != 0)
+    if (const int code = bpf_prog_test_run_opts(request_program(), &options); code != 0)
         return system_error("send packets", "from the kernel", -code);
     return Done{};
-}
-
-Result<Generator::Outcome> Generator::generate_once(const std::vector<uint8_t> &frame) const
-{
-    return run_once(bpf_program__fd(skeleton_->progs.generate), frame);
-}
-
-Result<Generator::Outcome> Generator::count_once(const std::vector<uint8_t> &frame) const
-{
-    return run_once(sink_program(), frame);
 }
 
 Result<trafficgen_counters> Generator::counters() const
@@ -132,6 +100,11 @@ Result<trafficgen_counters> Generator::counters() const
         sum.other += one.other;
     }
     return sum;
+}
+
+int Generator::request_program() const
+{
+    return bpf_program__fd(skeleton_->progs.generate);
 }
 
 int Generator::sink_program() const

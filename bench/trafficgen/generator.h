@@ -31,19 +31,11 @@ class Generator
 
     static constexpr uint32_t max_batch = 256; ///< TEST_XDP_MAX_BATCH in net/bpf/test_run.c
 
-    /// Runs either program once on a frame, without sending it; as the kernel
-    /// runs them, for tests.
-    struct Outcome {
-        uint32_t verdict;
-        std::vector<uint8_t> frame;
-    };
-    Result<Outcome> generate_once(const std::vector<uint8_t> &frame) const;
-    Result<Outcome> count_once(const std::vector<uint8_t> &frame) const;
-
     /// What the sink has counted so far, on all CPUs.
     Result<trafficgen_counters> counters() const;
 
-    /// Descriptor of the sink's program, owned by this object.
+    /// Descriptors of the programs, owned by this object.
+    int request_program() const;
     int sink_program() const;
 
   private:
