@@ -10,9 +10,10 @@
  * as one register per key. Nobody can tell what keys hold while nobody has the
  * port: they count as unchanged meanwhile.
  *
- * WRITERS, READERS and KEYS bound who is at work at once. They do not bound how
- * often: every process goes on for ever. Only moves of the generation are
- * counted, up to LAST_GENERATION.
+ * WRITERS, READERS and KEYS bound who is at work at once; a writer that leaves its
+ * value with the grant counts as a reader from its change on. They do not bound how
+ * often: every process goes on for ever. Only moves of the generation are counted, up
+ * to LAST_GENERATION.
  *
  * -DFLUSH    flush_all. What it does to which item is left open: any store to
  *            oldest_live or current_time that matters may take any items out of
@@ -50,10 +51,13 @@
  *   Grant: it is published when the clock is read for it, in truth later. So it
  *   is found here whenever it can be. If the clock has moved on meanwhile, no
  *   entry made from it can match.
- *   Granted absence: hash_keys reads the grant behind the clock. One that shows
- *   the version read was made while the clock showed that, so it is found at the
- *   last instant at which the clock did, or at its reading if it still does; both
- *   reads can be moved there.
+ *   Granted absence, and values that stores have left: the grant is read behind the
+ *   clock. One that shows the version read was made while the clock showed that, so it
+ *   is found at the last instant at which the clock did, or at its reading if it still
+ *   does; both reads can be moved there. What is made of a value that was left, an
+ *   entry or a reply at once, makes no difference to what can be answered.
+ * - Whether a grant has the value with it is left open: a reader may have it from any.
+ *   (With BREAK_TEXT_CONTENT it matters what was left.)
  * - The origin's second look at the generation, before it publishes, is left
  *   out: it saves grants that would never match and nothing depends on it.
  * - bmc's ticks for writes that it sees on the wire come at any time (Snoop).
@@ -134,6 +138,7 @@ int cache[KEYS];
 byte writing[WRITERS]; /* the key + 1 whose lock it holds, or 0 */
 
 mtype = { IDLE, STARTED, GENERATION_READ, COPIED, AT_ORIGIN, LOOKED_UP };
+mtype = { CHANGED, LEAVING }; /* of a writer that leaves its value; then LOOKED_UP */
 mtype phase[READERS] = IDLE;
 byte key[READERS];
 byte before[READERS];  /* the generation, read before anything else */
@@ -146,6 +151,12 @@ byte window[READERS];  /* set of values that the key had since the get began */
 
 #ifdef BREAK_FILL_GRANT
 byte sent[KEYS]; /* set of values that replies have carried */
+#endif
+#ifdef BREAK_TEXT_CONTENT
+byte text[KEYS]; /* set of values that stores have left */
+#endif
+#ifdef BREAK_LEAVE_EARLY
+byte next[WRITERS]; /* the value that is about to be stored */
 #endif
 
 hidden byte i_;
@@ -226,9 +237,15 @@ inline change(k)
     note_change()
 }
 
+#define ONE_IDLE (phase[0] == IDLE || phase[1] == IDLE)
+inline choose_idle(r) { if :: phase[0] == IDLE -> r = 0 :: else -> r = 1 fi }
+#if READERS != 2
+#error "for two readers"
+#endif
+
 proctype Writer(byte me)
 {
-    byte k;
+    byte k, r;
 
     do
     :: atomic { /* takes the lock; ticks */
@@ -241,18 +258,48 @@ proctype Writer(byte me)
 #else
         change(k);
 #endif
+#ifdef BREAK_LEAVE_EARLY
+        choose_value(next[me]);
+        cache[k] = cache[k] | PAIR(generation, next[me]);
+#endif
         k = 0
     }
     :: atomic { /* changes the item; gives the lock back */
         writing[me] ->
+#ifdef BREAK_LEAVE_EARLY
+        stored[writing[me] - 1] = next[me];
+        next[me] = 0;
+        note_change();
+#else
 #ifndef BREAK_TICK_AFTER
         change(writing[me] - 1);
 #else
         tick();
 #endif
+#endif
         locked[writing[me] - 1] = false;
         writing[me] = 0
     }
+#if !defined(BREAK_TICK_AFTER) && !defined(BREAK_LEAVE_EARLY)
+    :: atomic { /* stores an item; goes on, as a reader, to leave its value */
+        writing[me] && ONE_IDLE ->
+        k = writing[me] - 1;
+        writing[me] = 0;
+        change(k);
+        if
+        :: stored[k] != ABSENT ->
+            choose_idle(r);
+            key[r] = k;
+            phase[r] = CHANGED;
+#ifdef BREAK_LEAVE_UNLOCKED
+            value[r] = stored[k];
+            locked[k] = false;
+#endif
+        :: else -> locked[k] = false
+        fi;
+        k = 0; r = 0
+    }
+#endif
     od
 }
 
@@ -303,7 +350,34 @@ inline end_read(r)
 #define IN_TIME(v) true
 #endif
 
+/* BREAK_TEXT_CONTENT takes any text for that of the grant. */
+#ifdef BREAK_TEXT_CONTENT
+#define MAY_READ_TEXT(r, v) ((cache[key[r]] & PAIRS_OF(before[r])) && (text[key[r]] & BIT(v)))
+#else
+#define MAY_READ_TEXT(r, v) MAY_FIND(r, v)
+#endif
+
 #define WAS_VISIBLE(r, v) (window[r] & BIT(v))
+
+/* Whether a get would find the item just stored: goes on with that, or gives up. */
+#ifdef BREAK_LEAVE_LOOK
+#define FINDS_OWN(k) true
+#else
+#define FINDS_OWN(k) (VISIBLE(k) == stored[k])
+#endif
+#ifdef BREAK_LEAVE_UNLOCKED
+#define UNLOCK_OWN(r) skip
+#else
+#define UNLOCK_OWN(r) locked[key[r]] = false
+#endif
+
+inline look_at_own(r, next_phase)
+{
+    if
+    :: FINDS_OWN(key[r]) -> value[r] = stored[key[r]]; phase[r] = next_phase
+    :: else -> UNLOCK_OWN(r); end_read(r)
+    fi
+}
 
 proctype Reader(byte me)
 {
@@ -339,6 +413,8 @@ proctype Reader(byte me)
         :: else ->
             if
             :: MAY_FIND(me, ABSENT) -> assert(WAS_VISIBLE(me, ABSENT))
+            :: MAY_READ_TEXT(me, 1) && IN_TIME(1) -> assert(WAS_VISIBLE(me, 1))
+            :: MAY_READ_TEXT(me, 2) && IN_TIME(2) -> assert(WAS_VISIBLE(me, 2))
             :: else
             fi
         fi;
@@ -367,6 +443,29 @@ proctype Reader(byte me)
         :: else
         fi
     }
+    /* A writer, with the lock in which it has changed the item. */
+#ifdef BREAK_LEAVE_GENERATION /* looks first, and reads the generation then */
+    :: atomic { phase[me] == CHANGED -> look_at_own(me, LEAVING) }
+    :: atomic { phase[me] == LEAVING -> before[me] = generation; phase[me] = LOOKED_UP }
+#else
+    :: atomic { /* reads the generation */
+        phase[me] == CHANGED ->
+        if
+        :: IN_FORCE(generation) -> before[me] = generation; phase[me] = LEAVING
+        :: else -> UNLOCK_OWN(me); end_read(me)
+        fi
+    }
+#ifdef BREAK_LEAVE_UNLOCKED
+    :: atomic {
+        phase[me] == LEAVING ->
+        cache[key[me]] = cache[key[me]] | PAIR(before[me], value[me]);
+        end_read(me)
+    }
+#else
+    :: atomic { phase[me] == LEAVING -> look_at_own(me, LOOKED_UP) }
+#endif
+#endif
+
     :: atomic { /* reads the clock; publishes; gives the lock back; replies */
         phase[me] == LOOKED_UP ->
 #ifdef BREAK_GRANT_GENERATION
@@ -377,6 +476,9 @@ proctype Reader(byte me)
             cache[key[me]] = cache[key[me]] | PAIR(before[me], value[me])
         :: else
         fi;
+#ifdef BREAK_TEXT_CONTENT
+        text[key[me]] = text[key[me]] | BIT(value[me]);
+#endif
 #ifdef BREAK_FILL_GRANT
         sent[key[me]] = sent[key[me]] | BIT(value[me]);
 #endif
@@ -509,7 +611,8 @@ proctype Machine()
             for (n : 0 .. WRITERS - 1) { writing[n] = 0 }
             for (n : 0 .. READERS - 1) {
                 if
-                :: phase[n] == AT_ORIGIN || phase[n] == LOOKED_UP ->
+                :: phase[n] == AT_ORIGIN || phase[n] == LOOKED_UP || phase[n] == CHANGED ||
+                   phase[n] == LEAVING ->
                     phase[n] = IDLE; key[n] = 0; before[n] = 0; value[n] = 0
                 :: else
                 fi
