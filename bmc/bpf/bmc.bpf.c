@@ -2,10 +2,10 @@
 /*
  * Entry points of the kernel cache. bmc/README.md has the packet walk:
  *
- *   rx_filter -> hash_keys (once per key) -> write_reply       hit
- *           |          \-> take_grant -> hash_keys             just written: filled from the grant
- *           \-> invalidate (once per command)                  write over UDP
- *   tx_filter -> update_cache (once per value)                 fill
+ *   rx_filter (first key, reply) -> hash_keys (once per further key)   hit
+ *           |\-> take_grant -> hash_keys                      just written: filled from the grant
+ *           \-> invalidate (once per command)                 write over UDP
+ *   tx_filter -> update_cache (once per value)                fill
  *
  * skb_* are the same at TC ingress.
  */
@@ -37,12 +37,6 @@ int take_grant(struct xdp_md *ctx)
 }
 
 SEC("xdp.frags")
-int write_reply(struct xdp_md *ctx)
-{
-    return do_write_reply(ctx, HOOK_XDP);
-}
-
-SEC("xdp.frags")
 int invalidate(struct xdp_md *ctx)
 {
     return do_invalidate(ctx, HOOK_XDP);
@@ -64,12 +58,6 @@ SEC("tc")
 int skb_take_grant(struct __sk_buff *ctx)
 {
     return do_take_grant(ctx, HOOK_TC);
-}
-
-SEC("tc")
-int skb_write_reply(struct __sk_buff *ctx)
-{
-    return do_write_reply(ctx, HOOK_TC);
 }
 
 SEC("tc")

@@ -11,16 +11,14 @@
 
 enum hook { HOOK_XDP, HOOK_TC };
 
-enum rx_stage { RX_HASH_KEYS, RX_WRITE_REPLY, RX_INVALIDATE, RX_TAKE_GRANT, RX_STAGE_COUNT };
+enum rx_stage { RX_HASH_KEYS, RX_INVALIDATE, RX_TAKE_GRANT, RX_STAGE_COUNT };
 
 int hash_keys(struct xdp_md *ctx);
 int take_grant(struct xdp_md *ctx);
-int write_reply(struct xdp_md *ctx);
 int invalidate(struct xdp_md *ctx);
 
 int skb_hash_keys(struct __sk_buff *ctx);
 int skb_take_grant(struct __sk_buff *ctx);
-int skb_write_reply(struct __sk_buff *ctx);
 int skb_invalidate(struct __sk_buff *ctx);
 
 /* The stages; each is a program of its own so that the verifier walks it alone. */
@@ -30,10 +28,8 @@ struct {
     __uint(key_size, sizeof(__u32));
     __array(values, int(struct xdp_md *));
 } rx_stages SEC(".maps") = {
-    .values = {[RX_HASH_KEYS] = &hash_keys,
-               [RX_TAKE_GRANT] = &take_grant,
-               [RX_WRITE_REPLY] = &write_reply,
-               [RX_INVALIDATE] = &invalidate},
+    .values =
+        {[RX_HASH_KEYS] = &hash_keys, [RX_TAKE_GRANT] = &take_grant, [RX_INVALIDATE] = &invalidate},
 };
 
 struct {
@@ -44,7 +40,6 @@ struct {
 } skb_stages SEC(".maps") = {
     .values = {[RX_HASH_KEYS] = &skb_hash_keys,
                [RX_TAKE_GRANT] = &skb_take_grant,
-               [RX_WRITE_REPLY] = &skb_write_reply,
                [RX_INVALIDATE] = &skb_invalidate},
 };
 
@@ -101,6 +96,18 @@ static __always_inline int go_to(void *ctx, enum hook hook, enum rx_stage stage)
     else
         bpf_tail_call(ctx, &skb_stages, stage);
     return pass(hook, BMC_COUNTER_rx_pass_tail_call);
+}
+
+/*
+ * Lets a datagram that may hold writes go on, for this reason unless it does: each
+ * is looked at first, by the stage `invalidate`.
+ */
+static __always_inline int pass_walked(void *ctx, enum hook hook, struct rx_scratch *s,
+                                       enum bmc_counter reason)
+{
+    s->reason = reason;
+    s->cursor = BMC_FRAME_SIZE;
+    return go_to(ctx, hook, RX_INVALIDATE);
 }
 
 /*

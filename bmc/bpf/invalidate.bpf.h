@@ -11,7 +11,7 @@
  */
 
 #include "../protocol/command.h"
-#include "rx.bpf.h"
+#include "hook.bpf.h"
 
 #define RX_COMMANDS_MAX 24
 /* Keys looked up and commands walked for one packet; see RX_KEYS_MAX. */

@@ -12,7 +12,7 @@
  */
 
 #include "grant.bpf.h"
-#include "rx.bpf.h"
+#include "reply.bpf.h"
 
 /* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. */
 #define RX_KEYS_MAX 30
@@ -92,6 +92,8 @@ static __always_inline int do_hash_keys(void *ctx, enum hook hook)
     bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
     if (!clock || !bucket)
         return pass(hook, BMC_COUNTER_rx_pass_internal);
+    s->hash = hash;
+    (void)BMC_READ_ONCE(*clock); /* on its way while the bucket is read; not looked at */
     found = copy_entry(bucket, hash, s);
     /*
      * The clock is read behind the copy: if it still shows the entry's version,
@@ -134,7 +136,7 @@ static __always_inline int do_hash_keys(void *ctx, enum hook hook)
 next:
     s->keys++;
     s->taken = 0;
-    return go_to(ctx, hook, key_end == end ? RX_WRITE_REPLY : RX_HASH_KEYS);
+    return key_end == end ? do_write_reply(ctx, hook, s) : go_to(ctx, hook, RX_HASH_KEYS);
 give_up:
     /* Behind a key that is not the datagram's last word there may be writes. */
     return key_end == end ? pass(hook, reason) : pass_walked(ctx, hook, s, reason);

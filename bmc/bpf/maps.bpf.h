@@ -73,6 +73,8 @@ struct fill_scratch {
  */
 struct rx_scratch {
     __u64 generation;     /* read once, before any clock of the request */
+    __u64 hash;           /* of the key in work */
+    __u32 frame_length;   /* as it came */
     __u32 request_length; /* bytes of payload, frame header included */
     __u32 cursor;         /* where the next key or command starts */
     __u32 runs;           /* of stages for keys so far */

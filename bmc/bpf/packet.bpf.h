@@ -198,14 +198,11 @@ static __always_inline int is_our_mac(const __u8 *mac)
 {
     __u32 i;
 
-    for (i = 0; i < BMC_MAX_MACS && i < bmc_config.mac_count; i++) {
-        __u32 different = 0, j;
+    const __u64 wanted = *(const __u32 *)mac | ((__u64) * (const __u16 *)(mac + 4) << 32);
 
-        for (j = 0; j < 6; j++)
-            different |= mac[j] ^ bmc_config.mac[i].byte[j];
-        if (!different)
+    for (i = 0; i < BMC_MAX_MACS && i < bmc_config.mac_count; i++)
+        if (wanted == *(const volatile __u64 *)&bmc_config.mac[i])
             return 1;
-    }
     return 0;
 }
 

@@ -9,7 +9,9 @@
  * room in the frame or because the reply takes two datagrams, it hands to TC ingress.
  */
 
-#include "rx.bpf.h"
+#include "checksum.bpf.h"
+#include "hook.bpf.h"
+#include "packet.bpf.h"
 
 #define REPLY_TTL 64 /* the recommended default of RFC 1700, and Linux's */
 /*
@@ -39,23 +41,33 @@ static __always_inline void write_ethernet(const struct rx_scratch *s, __u8 *to)
     half[10] = l2[5] >> 16;
 }
 
-static __always_inline void write_ipv4(const struct rx_scratch *s, __u8 *to, __u32 udp_length)
+/*
+ * Headers are put together in words of four bytes and summed before they are stored:
+ * a load of a word that was just stored in pieces has to wait for the stores.
+ */
+static __always_inline void write_ipv4(const struct rx_scratch *s, __u8 *to, __u32 udp_length,
+                                       __u8 sequence)
 {
-    struct iphdr *ip = (struct iphdr *)to;
-
+    __u32 *word = (__u32 *)to;
     /*
-     * No path MTU is known here, so routers may fragment: the identification is
-     * random (RFC 6864).
+     * No path MTU is known here, so routers may fragment, and identifications must
+     * not repeat soon (RFC 6864). They come from the key's hash, under a secret seed of
+     * which this must tell nothing, and from what tells requests apart.
      */
-    *(__u32 *)to = bpf_htonl(0x45000000 | (IPV4_HEADER_SIZE + udp_length));
-    ip->id = bpf_get_prandom_u32();
-    ip->frag_off = 0;
-    ip->ttl = REPLY_TTL;
-    ip->protocol = IPPROTO_UDP;
-    ip->check = 0;
-    ip->saddr = s->destination.word[0];
-    ip->daddr = s->source.word[0];
-    ip->check = ~bmc_sum_fold(sum_words((const __u32 *)to, IPV4_HEADER_SIZE / 4));
+    const __u16 id = (((s->hash * 0x9e3779b97f4a7c15ULL) >> 48) ^ s->source_port ^
+                      *(const __u16 *)s->request.byte) +
+                     sequence;
+    const __u32 kind = REPLY_TTL | (IPPROTO_UDP << 8);
+    const __u32 size = 0x45 | ((__u32)bpf_htons(IPV4_HEADER_SIZE + udp_length) << 16);
+    const __u32 from = s->destination.word[0];
+    const __u32 receiver = s->source.word[0];
+    const __u16 check = ~bmc_sum_fold((__u64)size + id + kind + from + receiver);
+
+    word[0] = size;
+    word[1] = id;
+    word[2] = kind | ((__u32)check << 16);
+    word[3] = from;
+    word[4] = receiver;
 }
 
 static __always_inline void write_ipv6(const struct rx_scratch *s, __u8 *to, __u32 udp_length)
@@ -80,21 +92,22 @@ static __always_inline void write_ipv6(const struct rx_scratch *s, __u8 *to, __u
 static __always_inline void write_udp(const struct rx_scratch *s, enum hook hook, __u8 *to,
                                       __u32 udp_length, __u64 sum, __u8 sequence, __u8 total)
 {
-    struct udphdr *udp = (struct udphdr *)to;
     const __u64 pseudo = pseudo_header_sum(s, udp_length);
+    const __u64 frame = bmc_frame_of(*(const __u16 *)s->request.byte, sequence, total);
+    const __u32 ports = s->destination_port | ((__u32)s->source_port << 16);
+    const __u16 length = bpf_htons(udp_length);
+    __u16 check;
 
-    udp->source = s->destination_port;
-    udp->dest = s->source_port;
-    udp->len = bpf_htons(udp_length);
-    udp->check = 0;
-    *(__u64 *)(udp + 1) = bmc_frame_of(*(__u16 *)s->request.byte, sequence, total);
     if (hook == HOOK_TC && s->partial) {
-        udp->check = bmc_sum_fold(pseudo);
-        return;
+        check = bmc_sum_fold(pseudo);
+    } else {
+        check = ~bmc_sum_fold(pseudo + ports + length + (__u32)frame + (frame >> 32) + sum);
+        if (!check)
+            check = 0xffff; /* RFC 768: zero would mean none */
     }
-    udp->check = ~bmc_sum_fold(pseudo + sum_words((const __u32 *)to, 4) + sum);
-    if (!udp->check)
-        udp->check = 0xffff; /* RFC 768: zero would mean none */
+    *(__u32 *)to = ports;
+    *(__u32 *)(to + 4) = length | ((__u32)check << 16);
+    *(__u64 *)(to + 8) = frame;
 }
 
 /*
@@ -121,10 +134,11 @@ static __always_inline void resize_back(struct xdp_md *ctx, int grow, int at_hea
         bpf_xdp_adjust_tail(ctx, -grow);
 }
 
-/* Makes the frame what `from` says, or leaves it as it is. */
-static __always_inline enum bmc_counter xdp_write(struct xdp_md *ctx, void *from, __u32 length)
+/* Makes the frame, `before` bytes long, what `from` says, or leaves it as it is. */
+static __always_inline enum bmc_counter xdp_write(struct xdp_md *ctx, __u32 before, void *from,
+                                                  __u32 length)
 {
-    const int grow = (int)length - (int)bpf_xdp_get_buff_len(ctx);
+    const int grow = (int)length - (int)before;
     int at_head;
 
     if (resize(ctx, grow, &at_head))
@@ -197,10 +211,11 @@ static __always_inline enum bmc_counter write_datagram(void *ctx, enum hook hook
     if (s->is_ipv6)
         write_ipv6(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE - IPV6_HEADER_SIZE, udp_length);
     else
-        write_ipv4(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE - IPV4_HEADER_SIZE, udp_length);
+        write_ipv4(s, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE - IPV4_HEADER_SIZE, udp_length,
+                   p->sequence);
     write_udp(s, hook, text - BMC_FRAME_SIZE - UDP_HEADER_SIZE, udp_length, p->sum, p->sequence,
               p->total);
-    return hook == HOOK_XDP ? xdp_write(ctx, s->reply.byte + start, length)
+    return hook == HOOK_XDP ? xdp_write(ctx, s->frame_length, s->reply.byte + start, length)
                             : skb_write(ctx, s->reply.byte + start, length);
 }
 
@@ -259,16 +274,13 @@ static __always_inline enum bmc_counter write_both(struct __sk_buff *ctx, struct
                                                                        : BMC_COUNTER_rx_dropped;
 }
 
-static __always_inline int do_write_reply(void *ctx, enum hook hook)
+static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_scratch *s)
 {
-    struct rx_scratch *s = hook_scratch(hook);
     const __u32 headers = UDP_HEADER_SIZE + BMC_FRAME_SIZE;
     __u32 text_length, length, first_length;
     enum bmc_counter outcome;
     __u64 sum;
 
-    if (!s)
-        return pass(hook, BMC_COUNTER_rx_pass_internal);
     text_length = s->text_length;
     if (text_length > BMC_REPLY_TEXT_MAX)
         return pass(hook, BMC_COUNTER_rx_pass_internal);

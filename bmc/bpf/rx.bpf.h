@@ -3,47 +3,11 @@
 #define BMC_BPF_RX_BPF_H
 
 /*
- * Ingress, first stage: is this a get for our origin that can be believed? The
- * packet is only read here.
+ * Ingress, first stage: is this a get for our origin that can be believed? It goes on
+ * to the first of the keys without a tail call, which most gets then need none of.
  */
 
-#include "hook.bpf.h"
-#include "packet.bpf.h"
-
-/*
- * Lets a datagram that may hold writes go on, for this reason unless it does: each
- * is looked at first, by the stage `invalidate`.
- */
-static __always_inline int pass_walked(void *ctx, enum hook hook, struct rx_scratch *s,
-                                       enum bmc_counter reason)
-{
-    s->reason = reason;
-    s->cursor = BMC_FRAME_SIZE;
-    return go_to(ctx, hook, RX_INVALIDATE);
-}
-
-/* Ones' complement sum of a header of 4-byte words, not folded. */
-static __always_inline __u64 sum_words(const __u32 *word, __u32 count)
-{
-    __u64 sum = 0;
-    __u32 i;
-
-#pragma unroll
-    for (i = 0; i < count; i++)
-        sum += word[i];
-    return sum;
-}
-
-/* Sum of the pseudo header (RFC 768, RFC 8200 8.1), not folded. */
-static __always_inline __u64 pseudo_header_sum(const struct rx_scratch *s, __u32 udp_length)
-{
-    __u64 sum = (__u64)bpf_htonl(udp_length) + bpf_htonl(IPPROTO_UDP);
-
-    sum += (__u64)s->source.word[0] + s->destination.word[0];
-    if (s->is_ipv6)
-        sum += sum_words(s->source.word + 1, 3) + sum_words(s->destination.word + 1, 3);
-    return sum;
-}
+#include "keys.bpf.h"
 
 /*
  * Whether the stack would take the datagram's checksum. It is right if all adds
@@ -138,6 +102,18 @@ static __always_inline void keep_ethernet(struct rx_scratch *s, const void *data
         s->l2[2] |= (__u64) * (__u32 *)(data + 18) << 32;
 }
 
+/*
+ * Asks for the packet's second cache line, where the command is, while the first is
+ * on its way: both come from memory or from another CPU's cache.
+ */
+static __always_inline void touch_second_line(const void *data, const void *data_end)
+{
+    const __u8 *line = data + BMC_CACHE_LINE;
+
+    if ((const void *)(line + 1) <= data_end)
+        (void)BMC_READ_ONCE(*line);
+}
+
 static __always_inline int do_rx_filter(void *ctx, enum hook hook)
 {
     /* What XDP handed over has been counted there as a request. */
@@ -150,14 +126,16 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     struct packet p = {};
     struct ethhdr *eth;
     struct udphdr *udp;
-    __u32 payload, length, i;
+    __u32 frame_length, payload, length, i;
     int is_get, address, port;
 
     if (!s)
         return pass(hook, BMC_COUNTER_rx_pass_internal);
+    touch_second_line(data, data_end);
     if (hook == HOOK_TC)
         stripped_tag(ctx, &p);
-    kind = parse_udp(data, data_end, hook_length(ctx, hook), &p);
+    frame_length = hook_length(ctx, hook);
+    kind = parse_udp(data, data_end, frame_length, &p);
     if (kind == PACKET_OTHER)
         return pass(hook, BMC_COUNTER_rx_other);
     s->is_ipv6 = p.is_ipv6;
@@ -216,6 +194,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     keep_ethernet(s, data);
     s->source_port = udp->source;
     s->destination_port = udp->dest;
+    s->frame_length = frame_length;
     s->request_length = length;
     s->runs = s->keys = s->values = s->taken = 0;
     s->commands = s->writes = 0;
@@ -228,7 +207,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
         if (!origin_state(s, bmc_endpoint(address, port), &reason))
             return pass(hook, reason);
         s->cursor = BMC_FRAME_SIZE + 4;
-        return go_to(ctx, hook, RX_HASH_KEYS);
+        return do_hash_keys(ctx, hook);
     }
     return pass_walked(ctx, hook, s,
                        is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);

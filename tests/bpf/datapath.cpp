@@ -264,7 +264,7 @@ void Datapath::reset()
     for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
         set_socket(endpoint, origin_.get());
     __u32 index = 0;
-    for (const std::string name : {"hash_keys", "write_reply", "invalidate", "take_grant"}) {
+    for (const std::string name : {"hash_keys", "invalidate", "take_grant"}) {
         stage("rx_stages", index, name);
         stage("skb_stages", index, "skb_" + name);
         index++;

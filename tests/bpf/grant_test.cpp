@@ -174,7 +174,7 @@ TEST_F(Grant, TextOfAnotherKey)
 TEST_F(Grant, StageThatIsNotThere)
 {
     dp().leave_value("key", 0, "value");
-    dp().remove_stage(request_stages(), 3);
+    dp().remove_stage(request_stages(), 2);
     expect_pass(dp(), request("get key\r\n"), get_counts("rx_pass_tail_call"));
 }
 
