@@ -279,6 +279,7 @@ static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_s
     const __u32 headers = UDP_HEADER_SIZE + BMC_FRAME_SIZE;
     __u32 text_length, length, first_length;
     enum bmc_counter outcome;
+    struct bmc_counters *n;
     __u64 sum;
 
     text_length = s->text_length;
@@ -303,16 +304,21 @@ static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_s
 
     if (hook == HOOK_XDP && outcome == BMC_COUNTER_rx_pass_room)
         return hand_over(ctx, outcome);
-    count(outcome);
+    n = element(&counters, 0);
+    if (n) {
+        n->value[outcome]++;
+        if (outcome == BMC_COUNTER_hit) {
+            n->value[BMC_COUNTER_hit_keys] += s->values;
+            n->value[BMC_COUNTER_hit_absent_keys] += s->keys - s->values;
+            n->value[BMC_COUNTER_hit_tc] += hook == HOOK_TC;
+        }
+    }
     if (hook == HOOK_TC && outcome == BMC_COUNTER_rx_dropped)
         return TC_DROP;
     if (outcome != BMC_COUNTER_hit)
         return hook == HOOK_XDP ? XDP_PASS : TC_NEXT;
-    count_add(BMC_COUNTER_hit_keys, s->values);
-    count_add(BMC_COUNTER_hit_absent_keys, s->keys - s->values);
     if (hook == HOOK_XDP)
         return XDP_TX;
-    count(BMC_COUNTER_hit_tc);
     return bpf_redirect(((struct __sk_buff *)ctx)->ifindex, 0);
 }
 
