@@ -154,6 +154,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     void *data = hook_data(ctx, hook);
     void *data_end = hook_data_end(ctx, hook);
     struct rx_scratch *s = hook_scratch(hook);
+    struct bmc_counters *n = element(&counters, 0);
     enum bmc_counter reason;
     enum packet_kind kind;
     struct packet p = {};
@@ -199,8 +200,8 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     if (port == NOT_FOUND)
         return pass(hook, BMC_COUNTER_rx_other);
 
-    if (is_first)
-        count(BMC_COUNTER_rx_requests);
+    if (is_first && n)
+        n->value[BMC_COUNTER_rx_requests]++;
     eth = data;
     if (!is_our_mac(eth->h_dest) || (eth->h_source[0] & 1))
         return pass(hook, BMC_COUNTER_rx_pass_mac);
@@ -246,8 +247,8 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
 
     if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
-        if (is_first)
-            count(BMC_COUNTER_rx_gets);
+        if (is_first && n)
+            n->value[BMC_COUNTER_rx_gets]++;
         if (!origin_state(s, bmc_endpoint(address, port), &reason))
             return pass(hook, reason);
         s->cursor = BMC_FRAME_SIZE + 4;

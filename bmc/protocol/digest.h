@@ -62,10 +62,14 @@ BMC_INLINE __u64 bmc_text_content_hash(const __u64 seed[2], const struct bmc_tex
 /* Folds a sum of 16-bit words to 16 bits (RFC 1071), end-around carries and all. */
 BMC_INLINE __u16 bmc_sum_fold(__u64 sum)
 {
-    sum = (sum >> 32) + (__u32)sum;
-    sum = (sum >> 32) + (__u32)sum;
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
+    __u64 high = sum >> 32;
+
+#ifdef __bpf__
+    asm volatile("" : "+r"(high)); /* or it becomes a multiplication, which takes longer */
+#endif
+    sum = high + (__u32)sum;            /* below 2^33 */
+    sum = (sum >> 16) + (sum & 0xffff); /* below 2^17 + 2^16 */
+    sum = (sum >> 16) + (sum & 0xffff); /* at most 2^16 + 1 */
     sum = (sum >> 16) + (sum & 0xffff);
     return (__u16)sum;
 }
