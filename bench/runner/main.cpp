@@ -208,8 +208,11 @@ int run(const Arguments &arguments)
     return 0;
 }
 
-int fail(const std::string &reason, int status)
+/// One line, whatever the programs said that it runs.
+int fail(std::string reason, int status)
 {
+    reason.erase(reason.find_last_not_of('\n') + 1);
+    std::replace(reason.begin(), reason.end(), '\n', ' ');
     fmt::print(stderr, "bmc-bench: {}\n", reason);
     return status;
 }

@@ -150,7 +150,9 @@ Server::Server(const NetNs &where, int cpu, const Options &options)
 System::System(const Cpus &cpus, const Options &options) : cpus_(cpus), server_cpus_({cpus.server})
 {
     check_interrupt();
-    for (const NetNs *end : {&lab_.server(), &lab_.client()}) {
+    // The client's end first: its XDP program wants a receive queue for each queue that
+    // the server's end sends by.
+    for (const NetNs *end : {&lab_.client(), &lab_.server()}) {
         if (options.queues > 1)
             run_checked({"ethtool", "-L", Lab::interface, "rx", fmt::to_string(options.queues),
                          "tx", fmt::to_string(options.queues)},
