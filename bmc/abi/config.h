@@ -23,7 +23,11 @@ struct bmc_config {
     __u32 mac_count;
     __u32 vlan_count;
     __u32 broadcast4_count;
-    __u32 reserved;
+    /*
+     * 1 if XDP may leave requests to TC ingress: what marks them does not get there
+     * from XDP in the stack (6.18: the socket buffer is copied).
+     */
+    __u32 hand_over;
     struct bmc_mac mac[BMC_MAX_MACS];    /* of the interfaces attached to */
     __u32 vlan[BMC_MAX_VLANS];           /* see BMC_VLAN */
     __u32 broadcast4[BMC_MAX_ADDRESSES]; /* of our subnets: no source of a request */

@@ -119,13 +119,13 @@ static __always_inline int pass_walked(void *ctx, enum hook hook, struct rx_scra
 
 /*
  * Leaves a request, untouched, to TC ingress, where a frame has room for any reply;
- * or, if the driver carries no metadata, to the origin for this reason.
+ * or, where metadata does not get there, to the origin for this reason.
  */
 static __always_inline int hand_over(struct xdp_md *ctx, enum bmc_counter reason)
 {
     __u64 *mark;
 
-    if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*mark)))
+    if (!bmc_config.hand_over || bpf_xdp_adjust_meta(ctx, -(int)sizeof(*mark)))
         return pass(HOOK_XDP, reason);
     mark = (void *)(long)ctx->data_meta;
     if ((void *)(mark + 1) > (void *)(long)ctx->data)

@@ -107,8 +107,8 @@ void add_attach_options(CLI::App &command, AttachArguments &arguments)
     command
         .add_option("--mode", arguments.mode,
                     "Where requests are answered first: XDP in the driver (native), XDP in the "
-                    "stack (generic), whichever of them the driver has (auto), or TC ingress, "
-                    "without XDP (tc)")
+                    "stack (generic), TC ingress without XDP (tc), or native where the drivers "
+                    "can and tc otherwise (auto)")
         ->check(CLI::IsMember(modes))
         ->type_name("MODE")
         ->capture_default_str();

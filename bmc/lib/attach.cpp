@@ -319,9 +319,7 @@ class Builder
     std::optional<DeviceMap> devices_;
 };
 
-} // namespace
-
-Result<Attached> attach(const AttachOptions &options, const Features &features)
+Result<Attached> attach_in_mode(const AttachOptions &options, const Features &features)
 {
     const auto plan = make_plan(options, features);
     if (!plan)
@@ -373,6 +371,27 @@ Result<Attached> attach(const AttachOptions &options, const Features &features)
     made.split = plan->split;
     made.addresses = plan->addresses;
     return made;
+}
+
+} // namespace
+
+Result<Attached> attach(const AttachOptions &options, const Features &features)
+{
+    if (options.mode != ModeChoice::automatic)
+        return attach_in_mode(options, features);
+
+    AttachOptions chosen = options;
+    chosen.mode = ModeChoice::native;
+    auto made = attach_in_mode(chosen, features);
+    if (made || made.error().code != EOPNOTSUPP)
+        return made;
+    /* Everything was undone. All interfaces change: each request is to be seen once. */
+    chosen.mode = ModeChoice::tc;
+    auto instead = attach_in_mode(chosen, features);
+    if (instead)
+        instead->notes.push_back(
+            fmt::format("no native XDP for {}: TC ingress answers instead", made.error().object));
+    return instead;
 }
 
 } // namespace bmc

@@ -81,6 +81,7 @@ Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
         return none("an address: the interfaces have none", "--address");
 
     config.tc_only = mode == ModeChoice::tc ? 1 : 0;
+    config.hand_over = mode == ModeChoice::native || mode == ModeChoice::automatic ? 1 : 0;
     config.mtu = interfaces.front().mtu;
     for (const Interface &interface : interfaces) {
         if (!append(config.mac, config.mac_count, interface.mac))

@@ -12,7 +12,7 @@ namespace bmc
 /// in the instance's record.
 enum class Mode : uint32_t { native = 1, generic = 2, tc = 3 };
 
-/// What was asked for; automatic is native, or generic if the driver has no XDP.
+/// What was asked for; automatic is native, or tc if a driver has no XDP.
 enum class ModeChoice { automatic, native, generic, tc };
 
 /// As on the command line: "native".

@@ -72,10 +72,6 @@ Result<XdpLink> attach_xdp(int program, const Interface &interface, ModeChoice c
 
     made.mode = choice == ModeChoice::generic ? Mode::generic : Mode::native;
     made.link = attach(made.mode);
-    if (!made.link && errno == EOPNOTSUPP && choice == ModeChoice::automatic) {
-        made.mode = Mode::generic;
-        made.link = attach(made.mode);
-    }
     if (!made.link)
         return attach_error(interface, made.mode, errno);
     return made;

@@ -114,6 +114,7 @@ bmc_config usual_config()
     c.mtu = 1500;
     c.partial_checksums = 1;
     c.tc_only = object_under_test().at_tc ? 1 : 0;
+    c.hand_over = 1;
     return c;
 }
 

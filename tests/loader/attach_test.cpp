@@ -220,7 +220,8 @@ TEST_F(Attach, SaysWhichModeItGot)
     loopback.interfaces = {"lo"};
     const auto fallback = attach_in(server(), loopback);
     ASSERT_TRUE(fallback) << fallback.error().line();
-    EXPECT_EQ(fallback->record.interface[0].mode, Mode::generic);
+    EXPECT_EQ(fallback->record.interface[0].mode, Mode::tc);
+    EXPECT_THAT(fallback->notes, testing::Contains(HasSubstr("no native XDP for lo")));
     ASSERT_TRUE(detach_in(server(), loopback));
 
     loopback.mode = ModeChoice::native;
