@@ -93,8 +93,7 @@ struct bmc_grant {
     __u64 deadline_ns; /* CLOCK_MONOTONIC, or BMC_NO_DEADLINE */
     __u64 content;
     __u32 text_length; /* at most BMC_GRANT_TEXT_MAX */
-    __u32 unread;      /* the origin's: texts left here in a row for this key without a hit */
-    __u64 reserved;
+    __u32 reserved[3];
     __u64 check;
 };
 
