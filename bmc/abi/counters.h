@@ -8,9 +8,9 @@
  * Names ending in _keys count keys, all others count packets.
  *
  * Every packet that arrives counts once in rx_other or rx_requests; a request
- * ends in exactly one of hit, an rx_pass_* or an rx_miss_* reason, at XDP or, if it was
- * handed over, at TC ingress (IP that is not
- * plain but addressed to us counts its rx_pass_* reason only: it names no port).
+ * ends in exactly one of hit, an rx_pass_* or an rx_miss_* reason, at XDP or, if it
+ * was handed over, at TC ingress. (IP that is not plain but addressed to us counts its
+ * rx_pass_* reason only: it names no port.)
  */
 
 #include "types.h"

@@ -15,6 +15,8 @@ namespace
 // Every IPv6 path takes packets of this size (RFC 8200, section 5).
 constexpr std::size_t ipv6_sure_mtu = 1280;
 constexpr std::size_t ipv6_headers = 40 + 8 + 8; // IPv6, UDP, memcached's
+// memcached's UDP_MAX_PAYLOAD_SIZE, less the frame header.
+constexpr std::size_t datagram_size = 1400 - 8;
 // Longest reply that the kernel gives: two datagrams, the second nearly empty.
 constexpr std::size_t longest = 1480;
 
@@ -248,7 +250,6 @@ TEST_P(Replies, Row19ValuesThatLookLikeReplies)
     const std::string victim = key("victim");
     const std::string big = key("big");
     const std::string forged = value_block(victim, "EVIL");
-    const std::string header = "VALUE " + big + " 0 2000\r\n";
     const auto attack = [&](const std::string &value) {
         store(big, value);
         for (int round = 0; round < 3; round++)
@@ -256,17 +257,21 @@ TEST_P(Replies, Row19ValuesThatLookLikeReplies)
         expect_udp(get(victim), "END\r\n");
     };
 
-    for (const std::string &end : {std::string(), std::string("END\r\n")}) {
-        // At the start of the second datagram.
-        std::string value(datagram_size - header.size(), 'x');
-        value += forged + end;
-        value.resize(2000, 'x');
-        attack(value);
-        const auto datagrams = udp().ask_datagrams(get(big));
-        ASSERT_TRUE(datagrams);
-        ASSERT_EQ(datagrams->size(), 2U);
-        ASSERT_TRUE((*datagrams)[1].payload.starts_with(forged)) << "the attack was none";
-    }
+    // At the start of the second datagram, of a reply that is too long for the kernel and
+    // of one that is not.
+    for (const std::size_t size : {2000, 1430})
+        for (const std::string &end : {std::string(), std::string("END\r\n")}) {
+            const std::string header = "VALUE " + big + " 0 " + std::to_string(size) + "\r\n";
+            std::string value(datagram_size - header.size(), 'x');
+            value += forged + end;
+            ASSERT_LE(value.size(), size);
+            value.resize(size, 'x');
+            attack(value);
+            const auto datagrams = udp().ask_datagrams(get(big));
+            ASSERT_TRUE(datagrams);
+            ASSERT_EQ(datagrams->size(), 2U);
+            ASSERT_TRUE((*datagrams)[1].payload.starts_with(forged)) << "the attack was none";
+        }
     // As the tail of the last datagram.
     std::string value(2000 - forged.size() + 2, 'x');
     attack(value + forged.substr(0, forged.size() - 2));
