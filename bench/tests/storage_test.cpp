@@ -181,7 +181,7 @@ TEST(HitRatio, IsThatOfTheSecondHalf)
 
 TEST(Trace, IsTheSameFromTheSameSeed)
 {
-    for (Scenario scenario : scenarios({}, 1000)) {
+    for (const Scenario &scenario : scenarios({}, 1000)) {
         const auto trace = make_trace(scenario, 5000, 7);
 
         EXPECT_EQ(trace.size(), 5000U);
