@@ -6,6 +6,7 @@
 #include "bmc/lib/interface.h"
 #include "bmc/lib/xdp.h"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <memory>
 
@@ -26,9 +27,11 @@ void hold(const Arguments &arguments, const Reflect &reflect, const char *name)
 {
     EndSignals signals;
     const auto interface = check(bmc::find_interface(arguments.interface));
-    const auto link =
-        check(bmc::attach_xdp(reflect.program(), interface, bmc::ModeChoice::automatic));
+    auto attached = bmc::attach_xdp(reflect.program(), interface, bmc::ModeChoice::native);
 
+    if (!attached && attached.error().code == EOPNOTSUPP)
+        attached = bmc::attach_xdp(reflect.program(), interface, bmc::ModeChoice::generic);
+    const auto link = check(std::move(attached));
     say(fmt::format("{} attached to {} ({} mode)", name, interface.name,
                     bmc::mode_name(link.mode)));
     signals.wait();
