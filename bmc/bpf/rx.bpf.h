@@ -165,7 +165,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     __u32 frame_length, payload, length, i;
     int is_get, address, port;
 
-    if (!s)
+    if (!s || !n)
         return pass(hook, BMC_COUNTER_rx_pass_internal);
     touch_second_line(data, data_end);
     if (hook == HOOK_TC)
@@ -200,7 +200,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     if (port == NOT_FOUND)
         return pass(hook, BMC_COUNTER_rx_other);
 
-    if (is_first && n)
+    if (is_first)
         n->value[BMC_COUNTER_rx_requests]++;
     eth = data;
     if (!is_our_mac(eth->h_dest) || (eth->h_source[0] & 1))
@@ -247,7 +247,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
     is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
 
     if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
-        if (is_first && n)
+        if (is_first)
             n->value[BMC_COUNTER_rx_gets]++;
         if (!origin_state(s, bmc_endpoint(address, port), &reason))
             return pass(hook, reason);

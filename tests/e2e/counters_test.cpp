@@ -85,8 +85,16 @@ TEST_P(CountersOf, Row34HitsAndMisses)
         craft("get " + k + " " + other + " " + absent + "\r\n"), true,
         {{"rx_requests", 1}, {"rx_gets", 1}, {"hit", 1}, {"hit_keys", 2}, {"hit_absent_keys", 1}});
 
-    // A key that was written is missed, and is no hit.
+    // The origin leaves what it stores; other writes make the next get a miss.
     store(k, "new");
+    expect_growth(craft("get " + k + " " + other + "\r\n"), true,
+                  {{"rx_requests", 1},
+                   {"rx_gets", 1},
+                   {"hit", 1},
+                   {"hit_keys", 2},
+                   {"fill_keys", 1},
+                   {"fill_grant_keys", 1}});
+    expect_tcp("touch " + k + " 0", "TOUCHED");
     expect_growth(craft("get " + k + " " + other + "\r\n"), true,
                   {{"rx_requests", 1},
                    {"rx_gets", 1},
@@ -147,23 +155,34 @@ TEST_P(CountersOf, Row34PassedUpForTheReply)
     expect_growth(craft(get(a)), true,
                   {{"rx_requests", 1},
                    {"rx_gets", 1},
-                   {"rx_pass_room", 1},
-                   {"tx_replies", 1},
-                   {"fill_same_keys", 1}});
-    expect_growth(craft("get " + a + " " + b + "\r\n"), true,
+                   {"rx_handed", 1},
+                   {"hit", 1},
+                   {"hit_tc", 1},
+                   {"hit_keys", 1}});
+    // Two datagrams.
+    const Counters both = {{"rx_requests", 1}, {"rx_gets", 1}, {"rx_handed", 1},
+                           {"hit", 1},         {"hit_tc", 1},  {"hit_keys", 2}};
+    const Counters both_ipv6 = {{"rx_requests", 1}, {"rx_gets", 1},   {"rx_pass_mtu", 1},
+                                {"tx_replies", 2},  {"tx_halves", 1}, {"fill_same_keys", 2}};
+    expect_growth(craft("get " + a + " " + b + "\r\n"), true, ipv6() ? both_ipv6 : both);
+    // Two, and more in the second than fits.
+    expect_growth(craft("get " + a + " " + b + " " + a + "\r\n"), true,
                   {{"rx_requests", 1},
                    {"rx_gets", 1},
                    {"rx_pass_too_large", 1},
                    {"tx_replies", 2},
-                   {"tx_pass_sequence", 2}});
+                   {"tx_halves", 1},
+                   {"tx_pass_sequence", 1}});
     store(a, long_value);
     expect_udp(get(a), value_reply(a, long_value));
-    expect_growth(craft(get(a)), true,
-                  {{"rx_requests", 1},
-                   {"rx_gets", 1},
-                   {ipv6() ? "rx_pass_mtu" : "rx_pass_room", 1},
-                   {"tx_replies", 1},
-                   {"fill_same_keys", 1}});
+    const Counters one = {{"rx_requests", 1}, {"rx_gets", 1}, {"rx_handed", 1},
+                          {"hit", 1},         {"hit_tc", 1},  {"hit_keys", 1}};
+    const Counters one_ipv6 = {{"rx_requests", 1},
+                               {"rx_gets", 1},
+                               {"rx_pass_mtu", 1},
+                               {"tx_replies", 1},
+                               {"fill_same_keys", 1}};
+    expect_growth(craft(get(a)), true, ipv6() ? one_ipv6 : one);
 }
 
 TEST_P(CountersOf, Row34PassedUpForTheHeaders)

@@ -239,14 +239,16 @@ TEST_P(Writes, Row03BinaryProtocol)
     const Case cases[] = {
         {"Set", 0x01, storing, "new", "new"},   {"Replace", 0x03, storing, "new", "new"},
         {"Delete", 0x04, none, "", nullptr},    {"Increment", 0x05, counter, "", "17"},
-        {"Decrement", 0x06, counter, "", "3 "}, {"Append", 0x0e, none, "xy", "10xy"},
+        {"Decrement", 0x06, counter, "", "10"}, {"Append", 0x0e, none, "xy", "10xy"},
         {"Prepend", 0x0f, none, "xy", "xy10"},
     };
     TcpClient binary(lab().client(), server());
 
     for (const Case &c : cases) {
         SCOPED_TRACE(c.name);
-        const std::string k = cached_key(c.name, "10");
+        // 17 - 7 keeps its length: whether memcached pads a shorter number with a space
+        // depends on whether a worker still holds the item.
+        const std::string k = cached_key(c.name, c.opcode == 0x06 ? "17" : "10");
 
         binary.send(binary_request(c.opcode, k, c.extras, c.value));
         const std::string reply = binary.read(24);
