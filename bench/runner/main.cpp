@@ -179,7 +179,7 @@ int run(const Arguments &arguments)
 {
     if (arguments.list) {
         for (const Experiment &experiment : experiments())
-            fmt::print("{:<12}{}{}\n", experiment.name, experiment.what,
+            fmt::print("{:<16}{}{}\n", experiment.name, experiment.what,
                        experiment.quick ? " (--quick)" : "");
         return 0;
     }

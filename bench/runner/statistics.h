@@ -40,7 +40,7 @@ double median_of(std::vector<double> numbers);
 
 /// A ratio is not shown if its interval is wider than this part of its median: one rule
 /// for all of them.
-inline constexpr double widest_interval = 0.15;
+inline constexpr double widest_interval = 0.5;
 
 /// Why a ratio with this spread says nothing; nothing if it says something.
 std::optional<std::string> why_meaningless(const Spread &spread);

@@ -163,7 +163,7 @@ std::string table_head(const Scenario &scenario)
     if (!scenario.same.empty())
         head += fmt::format("the same to a cache: {}\n", fmt::join(scenario.same, ", "));
     return head + fmt::format("{:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "MiB", "bmc", "lru",
-                              "direct", "fitting", "- lru", "- direct");
+                              "direct", "fitting", "- lru", "- best");
 }
 
 std::string table_row(const HitRatios &r)

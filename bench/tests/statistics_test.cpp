@@ -52,9 +52,9 @@ TEST(Statistics, ARatioOfAWideIntervalIsRefused)
 {
     EXPECT_TRUE(why_meaningless(spread_of({1, 1, 1, 1, 1})));
     EXPECT_FALSE(why_meaningless(spread_of({1, 1, 1, 1, 1, 1})));
-    EXPECT_FALSE(why_meaningless(spread_of({0.93, 1, 1, 1, 1, 1.07})));
-    EXPECT_TRUE(why_meaningless(spread_of({0.92, 1, 1, 1, 1, 1.08})));
-    EXPECT_FALSE(why_meaningless(spread_of({93, 100, 100, 100, 100, 107})));
+    EXPECT_FALSE(why_meaningless(spread_of({0.76, 1, 1, 1, 1, 1.25})));
+    EXPECT_TRUE(why_meaningless(spread_of({0.74, 1, 1, 1, 1, 1.25})));
+    EXPECT_FALSE(why_meaningless(spread_of({76, 100, 100, 100, 100, 125})));
     EXPECT_TRUE(why_meaningless(spread_of({0, 0, 0, 0, 0, 1})));
 }
 

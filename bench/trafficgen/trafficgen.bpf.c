@@ -143,10 +143,12 @@ static __always_inline enum reply_kind classify(const struct udphdr *udp, void *
     const __u8 *key = text + 6;
     __u8 last;
 
-    if ((void *)(text + 5) > data_end)
+    if ((void *)text > data_end)
         return REPLY_OTHER;
     if (*(const __u16 *)(frame + 2))
         return REPLY_FURTHER;
+    if ((void *)(text + 5) > data_end)
+        return REPLY_OTHER;
     if (text[0] == 'E' && text[1] == 'N' && text[2] == 'D' && text[3] == '\r' && text[4] == '\n')
         return REPLY_END;
     if ((void *)(key + sink.key_size + 1) > data_end || text[0] != 'V' || text[1] != 'A' ||

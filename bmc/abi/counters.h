@@ -25,7 +25,7 @@
     X(hit_tc, "of them, answered at TC ingress")                                              \
     X(hit_keys, "keys answered with a value")                                                 \
     X(hit_absent_keys, "keys answered as absent")                                             \
-    X(rx_handed, "handed from XDP to TC ingress: the frame has no room for the reply")        \
+    X(rx_handed, "handed from XDP to TC ingress: no room, or two datagrams")                  \
     /* ingress: passed up because the packet is not plain */                                  \
     X(rx_pass_fragment, "passed up: IP fragment")                                             \
     X(rx_pass_ip_options, "passed up: IPv4 options or IPv6 extension headers")                \
@@ -34,13 +34,13 @@
     X(rx_pass_mac, "passed up: Ethernet destination is not an attached interface")            \
     X(rx_pass_vlan, "passed up: VLAN tag that this host has no device for")                   \
     X(rx_pass_udp_length, "passed up: UDP length does not match the packet")                  \
-    X(rx_pass_checksum, "passed up: UDP checksum is wrong or absent where required")          \
+    X(rx_pass_checksum, "passed up: UDP checksum is wrong, absent or ambiguous")              \
     X(rx_pass_too_long, "passed up: request longer than a plain Ethernet frame")              \
     X(rx_pass_frame_header, "passed up: not a whole memcached UDP request (sequence 0 of 1)") \
     X(rx_pass_command, "passed up: not a get and not a write")                                \
     X(rx_pass_write, "passed up: a write command, its keys invalidated")                      \
     X(rx_pass_syntax, "passed up: a get that is not in plain form")                           \
-    X(rx_pass_keys, "passed up: more keys than one pass can look up")                         \
+    X(rx_pass_keys, "passed up: more keys than one pass can look up or take")                 \
     X(rx_pass_origin, "passed up: no origin answers at this address")                         \
     X(rx_pass_generation, "passed up: a flush or a start of the origin is in progress")       \
     X(rx_pass_too_large, "passed up: the reply would take more than two datagrams")           \
@@ -74,7 +74,7 @@
     X(fill_same_keys, "values already installed at this clock version")                       \
     X(fill_no_grant_keys, "values not installed: no matching grant")                          \
     X(fill_stale_keys, "values not installed: granted before a later write or flush")         \
-    X(fill_too_large_keys, "values not installed: they do not fit one datagram")              \
+    X(fill_too_large_keys, "values not installed: they do not fit two datagrams")             \
     X(fill_internal_keys, "values not installed: a map failed; should never count")           \
     X(fill_busy_keys, "values not installed: the bucket was being written")                   \
     X(evict_keys, "entries removed to make room")

@@ -21,7 +21,7 @@
 SEC("xdp.frags")
 int rx_filter(struct xdp_md *ctx)
 {
-    return do_rx_filter(ctx, HOOK_XDP);
+    return do_rx_filter(ctx, HOOK_XDP, 0);
 }
 
 SEC("xdp.frags")

@@ -3,7 +3,7 @@
 #define BMC_BPF_KEYS_BPF_H
 
 /*
- * Ingress, second stage: one key of the request a run. It appends the key's text
+ * Ingress: one key of the request a run, the first as part of rx_filter. It appends the key's text
  * to the reply under construction, or learns that the key is absent, or lets
  * the whole request go up. The packet is not touched.
  *
@@ -14,7 +14,10 @@
 #include "grant.bpf.h"
 #include "reply.bpf.h"
 
-/* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. */
+/*
+ * Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h), less the other stages. A
+ * key that is taken from its grant counts as three.
+ */
 #define RX_KEYS_MAX 30
 
 /* Whether the grant is of the key's clock as it stands, and of this generation. */

@@ -147,7 +147,7 @@ static __always_inline void touch_second_line(const void *data, const void *data
         (void)BMC_READ_ONCE(*line);
 }
 
-static __always_inline int do_rx_filter(void *ctx, enum hook hook)
+static __always_inline int do_rx_filter(void *ctx, enum hook hook, int is_gso)
 {
     /* What XDP handed over has been counted there as a request. */
     const int is_first = hook == HOOK_XDP || bmc_config.tc_only;
@@ -202,6 +202,8 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
 
     if (is_first)
         n->value[BMC_COUNTER_rx_requests]++;
+    if (is_gso) /* several datagrams in one */
+        return pass(hook, BMC_COUNTER_rx_pass_too_long);
     eth = data;
     if (!is_our_mac(eth->h_dest) || (eth->h_source[0] & 1))
         return pass(hook, BMC_COUNTER_rx_pass_mac);
@@ -262,6 +264,7 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook)
 static __always_inline int do_skb_rx_filter(struct __sk_buff *ctx)
 {
     __u32 headers = ETH_HEADER_SIZE + VLAN_TAG_SIZE + IPV6_HEADER_SIZE + UDP_HEADER_SIZE;
+    const int is_gso = ctx->gso_size != 0;
 
     if (!bmc_config.tc_only && !is_handed(ctx))
         return TC_NEXT;
@@ -270,9 +273,9 @@ static __always_inline int do_skb_rx_filter(struct __sk_buff *ctx)
         headers = ctx->len;
     if ((void *)(long)ctx->data + headers > (void *)(long)ctx->data_end)
         bpf_skb_pull_data(ctx, headers); /* if not, the headers are seen as cut short */
-    if (ctx->gso_size)                   /* several packets in one */
-        return pass(HOOK_TC, BMC_COUNTER_rx_pass_too_long);
-    return do_rx_filter(ctx, HOOK_TC);
+    /* The addresses of its fields must not be kept (6.18: "dereference of modified ctx ptr"). */
+    asm volatile("" : "+r"(ctx));
+    return do_rx_filter(ctx, HOOK_TC, is_gso);
 }
 
 #endif
