@@ -78,6 +78,7 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
         return skip(BMC_COUNTER_tx_pass_length);
     payload = (void *)(p.udp + 1) - data;
 
+    /* Both halves leave from one CPU, unless memcached moved meanwhile: no fill then. */
     if (half && length - BMC_FRAME_SIZE <= BMC_SECOND_DATA_MAX) {
         const __u32 ports = reply_ports(p.udp);
 

@@ -188,6 +188,21 @@ std::string E2e::cached_key(std::string_view name, const std::string &value, uns
     return k;
 }
 
+void E2e::fill(const std::string &key, const std::string &reply, Where where)
+{
+    constexpr std::size_t datagram_size = 1400 - 8; // memcached's
+    constexpr std::size_t longest = 1480;           // that fills anything
+    constexpr int tries = 50;
+
+    for (int i = 0; i < tries; i++) {
+        const Counters growth = during([&] { expect_udp(get(key), reply, where); });
+        if (reply.size() <= datagram_size || reply.size() > longest ||
+            count(growth, "tx_halves") == 0 || count(growth, "fill_keys") > 0)
+            return;
+    }
+    ADD_FAILURE() << "memcached changed the CPU in the middle of " << tries << " replies";
+}
+
 Counters E2e::during(const std::function<void()> &work)
 {
     if (!cached()) {

@@ -141,6 +141,10 @@ class E2e : public testing::TestWithParam<Setup>
     /// A new key that is stored and cached.
     std::string cached_key(std::string_view name, const std::string &value, unsigned flags = 0,
                            int exptime = 0, Where where = Where::current());
+    /// GETs a key that was just stored until its reply has filled the cache: at once, but
+    /// for replies of two datagrams, which fill nothing if memcached changed the CPU
+    /// between them.
+    void fill(const std::string &key, const std::string &reply, Where where = Where::current());
     /// What the counters grow by while `work` is done; empty without the cache.
     Counters during(const std::function<void()> &work);
 

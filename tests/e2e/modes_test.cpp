@@ -45,7 +45,7 @@ void OtherModes::values_of_every_size()
         const std::string value = content(size, static_cast<unsigned>(size), true);
 
         store(k, value);
-        expect_udp(get(k), value_reply(k, value));
+        fill(k, value_reply(k, value));
         const Counters growth = during([&] {
             expect_udp(get(k), value_reply(k, value));
             expect_udp(get(k), value_reply(k, value));
