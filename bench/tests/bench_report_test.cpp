@@ -24,7 +24,7 @@ TEST(BenchReport, ARatioHasItsSpreadBesideIt)
     EXPECT_EQ(json.at("unit"), "u");
     EXPECT_EQ(json.at("what"), "w");
     EXPECT_EQ(json.at("spread").at("rounds"), 6);
-    EXPECT_EQ(json.at("spread").at("interval_95"), nlohmann::json({1.0, 1.02}));
+    EXPECT_EQ(json.at("spread").at("interval_95"), nlohmann::ordered_json({1.0, 1.02}));
     EXPECT_FALSE(json.contains("reason"));
 }
 

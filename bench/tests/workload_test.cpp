@@ -21,8 +21,8 @@ constexpr const char *right = R"({"name": "w", "what": "what", "source": "s", "k
 class WorkloadTest : public testing::Test
 {
   protected:
-    WorkloadTest() { std::filesystem::create_directory(folder_); }
-    ~WorkloadTest() override { std::filesystem::remove_all(folder_); }
+    void SetUp() override { std::filesystem::create_directory(folder_); }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
 
     Workload read(const std::string &text) const
     {

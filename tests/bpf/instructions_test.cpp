@@ -46,8 +46,7 @@ TEST_F(BpfTest, InstructionsOfEveryProgram)
 
         for (const char *program :
              {"rx_filter", "hash_keys", "take_grant", "invalidate", "skb_rx_filter",
-              "skb_hash_keys", "skb_take_grant", "skb_invalidate", "tx_filter",
-              "update_cache"}) {
+              "skb_hash_keys", "skb_take_grant", "skb_invalidate", "tx_filter", "update_cache"}) {
             const std::uint32_t count = datapath.verified_instructions(program);
 
             found[kernel][compiler][name][program] = count;

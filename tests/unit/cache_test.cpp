@@ -371,7 +371,8 @@ TEST(Cache, RandomOperationsAgreeWithAMap)
             }
             break;
         default: {
-            const auto found = store.copy(key, hash(n), random() % 50, random() % BMC_REPLY_TEXT_MAX);
+            const auto found =
+                store.copy(key, hash(n), random() % 50, random() % BMC_REPLY_TEXT_MAX);
             ASSERT_NE(found.result, BMC_CACHE_BUSY);
             if (found.result == BMC_CACHE_HIT) {
                 ASSERT_EQ(found.text, model.at(key).text);
