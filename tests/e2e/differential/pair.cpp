@@ -60,7 +60,7 @@ Side::Side(const std::optional<std::string> &mode) : last_id_(first_marker_id)
                        std::vector<std::string>{"--mode", *mode});
     Origin::Options options;
     options.pins = mode ? cache_->pins() : "";
-    options.more = {"-t", "1"};
+    options.more = {"-t", "1", "-o", "no_lru_maintainer,no_lru_crawler"};
     origin_.emplace(lab_.server(), options);
     for (const bool ipv6 : {false, true})
         udp_.at(ipv6).emplace(lab_.client(), endpoint(ipv6));
