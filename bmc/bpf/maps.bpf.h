@@ -46,6 +46,8 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    /* For what the flag does to the layout: elements start at a page. */
+    __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct bmc_bucket);
