@@ -4,12 +4,12 @@
 #include <poll.h>
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include "bmc/cli/attach.h"
 #include "bmc/cli/commands.h"
 #include "bmc/cli/detach.h"
 #include "bmc/cli/end_signals.h"
+#include "bmc/cli/notify.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/origin.h"
 
@@ -27,10 +27,12 @@ struct Arguments {
 /// How long a new origin, or a detach by somebody else, may go unnoticed.
 constexpr timespec tick = {.tv_sec = 1, .tv_nsec = 0};
 
+constexpr const char *waiting_for_origin = "attached; waiting for memcached-sr";
+
 void report_changes(OriginWatch &watch, bool &explained)
 {
-    constexpr const char *unseen = "; it is not seen from here (another pid namespace?), so its "
-                                   "lock is looked at once a second";
+    constexpr const char *unseen = "; it is not seen from here (another pid namespace, or no "
+                                   "right to look), so its lock is looked at once a second";
 
     for (;;) {
         switch (check(watch.look())) {
@@ -40,9 +42,11 @@ void report_changes(OriginWatch &watch, bool &explained)
             say(fmt::format("origin with pid {} started{}", watch.origin().pid,
                             watch.wakeup() >= 0 || explained ? "" : unseen));
             explained = explained || watch.wakeup() < 0;
+            notify_status(fmt::format("attached; memcached-sr has pid {}", watch.origin().pid));
             break;
         case OriginWatch::Change::ended:
             say(fmt::format("origin with pid {} ended", watch.origin().pid));
+            notify_status(waiting_for_origin);
             break;
         }
     }
@@ -77,10 +81,9 @@ void run(const Arguments &arguments)
     EndSignals signals;
     const Attached attached = attach_and_report(arguments.attach, signals);
 
-    /* Without a service manager, or if it does not listen, there is nobody to tell. */
-    static_cast<void>(sd_notify(0, "READY=1"));
+    notify_ready(waiting_for_origin);
     watch(instance, attached, signals);
-    static_cast<void>(sd_notify(0, "STOPPING=1"));
+    notify_stopping();
     if (arguments.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
                         instance));

@@ -8,8 +8,6 @@
 #include <fstream>
 #include <optional>
 #include <string>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -20,7 +18,7 @@
 #include "bmc/lib/origin.h"
 #include "bmc/lib/pins.h"
 #include "tests/harness/cache.h"
-#include "tests/harness/error.h"
+#include "tests/harness/notify_socket.h"
 #include "tests/harness/origin.h"
 #include "tests/harness/paths.h"
 #include "tests/harness/wait.h"
@@ -310,45 +308,6 @@ TEST_F(Run, ClosedPipeDoesNotEndIt)
     expect_gone();
 }
 
-/// Where a service manager listens, with a name of a file or an abstract one.
-class NotifySocket
-{
-  public:
-    explicit NotifySocket(const std::string &name) : name_(name)
-    {
-        sockaddr_un address = {};
-
-        address.sun_family = AF_UNIX;
-        name.copy(address.sun_path, sizeof address.sun_path - 1);
-        if (name.front() == '@')
-            address.sun_path[0] = '\0';
-        const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-        if (!socket_ ||
-            bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address), size) != 0)
-            throw system_error("bind " + name);
-    }
-    NotifySocket(const NotifySocket &) = delete;
-    NotifySocket &operator=(const NotifySocket &) = delete;
-    ~NotifySocket()
-    {
-        if (name_.front() == '/')
-            unlink(name_.c_str());
-    }
-
-    /// What has come, or nothing.
-    std::string next() const
-    {
-        char text[64];
-        const ssize_t size = recv(socket_.get(), text, sizeof text, MSG_DONTWAIT);
-
-        return {text, size < 0 ? 0 : static_cast<size_t>(size)};
-    }
-
-  private:
-    const std::string name_;
-    const Fd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-};
-
 TEST_F(Run, TellsTheServiceManager)
 {
     /* Abstract names belong to a network namespace: bmc is in that of the lab. */
@@ -368,11 +327,22 @@ TEST_F(Run, TellsTheServiceManager)
         wait_until("bmc run is ready", [&, from = socket] {
             return !(state = from->next()).empty() || !run.running();
         });
-        EXPECT_EQ(state, "READY=1");
+        EXPECT_EQ(state, "READY=1\nSTATUS=attached; waiting for memcached-sr");
         expect_working();
+        {
+            const StandInOrigin origin(pins());
+            wait_until("bmc run has seen the origin", [&, from = socket] {
+                return !(state = from->next()).empty() || !run.running();
+            });
+            EXPECT_EQ(state, fmt::format("STATUS=attached; memcached-sr has pid {}", origin.pid()));
+        }
+        wait_until("bmc run has seen its end", [&, from = socket] {
+            return !(state = from->next()).empty() || !run.running();
+        });
+        EXPECT_EQ(state, "STATUS=attached; waiting for memcached-sr");
         run.signal(SIGTERM);
         EXPECT_EQ(run.wait(), 0);
-        EXPECT_EQ(socket->next(), "STOPPING=1");
+        EXPECT_EQ(socket->next(), "STOPPING=1\nSTATUS=");
     }
 }
 
