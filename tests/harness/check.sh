@@ -25,6 +25,14 @@ refused() {
     [[ $status -eq $1 && $said == *"$2"* && $said != *$'\n'* ]]
 }
 
+# quiet COMMAND...: succeeds and says nothing.
+quiet() {
+    local status=0 said
+    said=$("$@" 2>&1) || status=$?
+    echo "exit status $status: $said"
+    [[ $status -eq 0 && -z $said ]]
+}
+
 # end_checks: last, the result of the test.
 end_checks() {
     [[ $failures -eq 0 ]] || echo "$failures failed"
