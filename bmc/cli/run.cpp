@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <atomic>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <poll.h>
 
 #include <fmt/format.h>
@@ -9,9 +11,12 @@
 #include "bmc/cli/commands.h"
 #include "bmc/cli/detach.h"
 #include "bmc/cli/end_signals.h"
+#include "bmc/cli/metrics_server.h"
 #include "bmc/cli/notify.h"
 #include "bmc/lib/instance.h"
+#include "bmc/lib/metrics.h"
 #include "bmc/lib/origin.h"
+#include "bmc/lib/stats.h"
 
 namespace bmc::cli
 {
@@ -21,6 +26,7 @@ namespace
 
 struct Arguments {
     AttachArguments attach;
+    std::optional<std::string> metrics; ///< where to listen
     bool keep = false;
 };
 
@@ -29,7 +35,8 @@ constexpr timespec tick = {.tv_sec = 1, .tv_nsec = 0};
 
 constexpr const char *waiting_for_origin = "attached; waiting for memcached-sr";
 
-void report_changes(OriginWatch &watch, bool &explained)
+/// Says it, and returns whether there is an origin.
+bool report_changes(OriginWatch &watch, bool &explained)
 {
     constexpr const char *unseen = "; it is not seen from here (another pid namespace, or no "
                                    "right to look), so its lock is looked at once a second";
@@ -37,7 +44,7 @@ void report_changes(OriginWatch &watch, bool &explained)
     for (;;) {
         switch (check(watch.look())) {
         case OriginWatch::Change::none:
-            return;
+            return watch.alive();
         case OriginWatch::Change::started:
             say(fmt::format("origin with pid {} started{}", watch.origin().pid,
                             watch.wakeup() >= 0 || explained ? "" : unseen));
@@ -53,7 +60,8 @@ void report_changes(OriginWatch &watch, bool &explained)
 }
 
 /// Says what happens until a signal comes; fails if the instance goes.
-void watch(const std::string &instance, const Attached &attached, EndSignals &signals)
+void watch(const std::string &instance, const Attached &attached, EndSignals &signals,
+           std::atomic<bool> &origin_attached)
 {
     auto watch = OriginWatch::open(attached.folder);
     if (!watch)
@@ -67,7 +75,7 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
             fail(id.error());
         if (!id || *id != attached.id)
             fail(detached_by_another(instance));
-        report_changes(*watch, explained);
+        origin_attached = report_changes(*watch, explained);
 
         pollfd wakeup = {watch->wakeup(), POLLIN, 0};
         if (ppoll(&wakeup, 1, &tick, &waiting) < 0 && errno != EINTR)
@@ -75,14 +83,38 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
     }
 }
 
+Result<std::string> scrape(const std::string &instance, bool origin_attached)
+{
+    const auto reader = StatsReader::open(instance);
+    auto stats = reader ? reader->read() : reader.error();
+
+    if (!stats)
+        return stats.error();
+    stats->origin_alive = origin_attached;
+    return metrics_text(*stats);
+}
+
 void run(const Arguments &arguments)
 {
     const std::string &instance = arguments.attach.instance;
+    std::atomic<bool> origin_attached = false;
+    std::unique_ptr<MetricsServer> metrics;
+    std::string metrics_place;
     EndSignals signals;
+
+    if (arguments.metrics) {
+        const ListenAddress address = check(parse_listen_address(*arguments.metrics));
+        metrics = check(MetricsServer::open(address));
+        metrics_place = address.text();
+    }
     const Attached attached = attach_and_report(arguments.attach, signals);
 
+    if (metrics) {
+        metrics->set_source([&] { return scrape(instance, origin_attached); });
+        say(fmt::format("metrics are at http://{}/metrics", metrics_place));
+    }
     notify_ready(waiting_for_origin);
-    watch(instance, attached, signals);
+    watch(instance, attached, signals, origin_attached);
     notify_stopping();
     if (arguments.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
@@ -101,8 +133,14 @@ void add_run(CLI::App &app)
 
     command->footer("Examples:\n"
                     "  bmc run --interface eth0\n"
-                    "  bmc run --interface eth0 --instance web --keep");
+                    "  bmc run --interface eth0 --instance web --keep\n"
+                    "  bmc run --interface eth0 --metrics 9250");
     add_attach_options(*command, arguments->attach);
+    command
+        ->add_option("--metrics", arguments->metrics,
+                     "Offer metrics to Prometheus by HTTP at [ADDRESS:]PORT, of 127.0.0.1 if no "
+                     "address is given")
+        ->type_name("PORT");
     command->add_flag("--keep", arguments->keep, "Leave the cache attached at the end");
     command->callback([arguments] { run(*arguments); });
 }

@@ -49,6 +49,9 @@ class OriginWatch
     /// there is none.
     Result<Change> look();
 
+    /// Whether the origin that was last reported lived at the last look().
+    bool alive() const { return alive_; }
+
     /// The origin that was last reported.
     const Origin &origin() const { return origin_; }
 

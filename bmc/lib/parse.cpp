@@ -134,6 +134,41 @@ Result<Address> parse_address(std::string_view text)
     return address;
 }
 
+std::string ListenAddress::text() const
+{
+    const bool ipv6 = host.find(':') != std::string::npos;
+
+    return fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), host, port);
+}
+
+Result<ListenAddress> parse_listen_address(std::string_view text)
+{
+    const Error refused{"listen on",
+                        fmt::format("'{}'", text),
+                        0,
+                        "give [ADDRESS:]PORT, as in 9250, 10.0.0.1:9250 or [fd00::1]:9250",
+                        {}};
+    ListenAddress listen{"127.0.0.1", 0};
+    std::string_view port = text;
+
+    if (const size_t colon = text.rfind(':'); colon != std::string_view::npos) {
+        std::string_view host = text.substr(0, colon);
+        const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+        if (brackets)
+            host = host.substr(1, host.size() - 2);
+        listen.host = host;
+        port = text.substr(colon + 1);
+        in6_addr parsed = {};
+        if (inet_pton(brackets ? AF_INET6 : AF_INET, listen.host.c_str(), &parsed) != 1)
+            return refused;
+    }
+    const auto number = parse_port(port);
+    if (!number)
+        return refused;
+    listen.port = *number;
+    return listen;
+}
+
 Status check_instance_name(std::string_view name)
 {
     const auto allowed = [](char c) {

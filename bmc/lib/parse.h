@@ -42,6 +42,20 @@ Result<Address> parse_address(std::string_view text);
 /// multicast, not broadcast.
 bool is_unicast(const Address &address);
 
+/// Where a server listens, both numeric.
+struct ListenAddress {
+    std::string host; ///< IPv4 or IPv6, without brackets
+    uint16_t port = 0;
+
+    /// "127.0.0.1:9250", "[::1]:9250"
+    std::string text() const;
+};
+
+/// Reads [ADDRESS:]PORT; the address is that of the loopback interface if none is
+/// given, and in brackets if it is IPv6. It may be unspecified: then it stands for
+/// all of the host's.
+Result<ListenAddress> parse_listen_address(std::string_view text);
+
 /// Checks the name of an instance: 1 to 64 of the characters A-Z a-z 0-9 _ -.
 /// (bpffs reserves the dot, and a name must not look like a path.)
 Status check_instance_name(std::string_view name);

@@ -24,15 +24,12 @@ constexpr const char *pin_counters = "counters";
 /* The kernel hands out per-CPU values at multiples of eight bytes. */
 static_assert(sizeof(bmc_counters) % 8 == 0);
 
-Result<bmc_control> read_control(const std::string &folder)
+Result<bmc_control> read_control(const Fd &map, const std::string &folder)
 {
     const std::string path = folder + "/" BMC_PIN_CONTROL;
-    const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control));
     bmc_control control = {};
 
-    if (!map)
-        return map.error();
-    BMC_TRY(read_first(*map, path, &control));
+    BMC_TRY(read_first(map, path, &control));
     if (control.magic != BMC_MAGIC || control.layout_version != BMC_LAYOUT_VERSION)
         return Error{"use the pinned map",
                      path,
@@ -42,18 +39,14 @@ Result<bmc_control> read_control(const std::string &folder)
     return control;
 }
 
-Status read_counters(const std::string &folder, Stats &stats)
+Status read_counters(const Fd &map, const std::string &folder, Stats &stats)
 {
-    const std::string path = folder + "/" + pin_counters;
-    const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
     const int cpus = libbpf_num_possible_cpus();
 
-    if (!map)
-        return map.error();
     if (cpus < 0)
         return Error{"count the CPUs", "", -cpus, {}, {}};
     std::vector<bmc_counters> values(static_cast<size_t>(cpus));
-    BMC_TRY(read_first(*map, path, values.data()));
+    BMC_TRY(read_first(map, folder + "/" + pin_counters, values.data()));
     for (const bmc_counters &cpu : values)
         for (size_t i = 0; i < stats.counters.size(); i++)
             stats.counters[i] += cpu.value[i];
@@ -69,18 +62,13 @@ std::string endpoint_text(int family, const void *address, __u16 port)
                        ntohs(port));
 }
 
-Status read_sockets(const std::string &folder, const bmc_served &served, Stats &stats)
+void read_sockets(const Fd &map, const bmc_served &served, Stats &stats)
 {
-    const std::string path = folder + "/" BMC_PIN_SOCKETS;
-    const auto map = open_map(path, BPF_MAP_TYPE_SOCKMAP, sizeof(__u64));
-    if (!map)
-        return map.error();
-
     const auto read = [&](int family, const void *address, uint32_t place) {
         for (uint32_t port = 0; port < served.port_count; port++) {
             const __u32 endpoint = bmc_endpoint(place, port);
             __u64 cookie = 0;
-            if (bpf_map_lookup_elem(map->get(), &endpoint, &cookie) != 0)
+            if (bpf_map_lookup_elem(map.get(), &endpoint, &cookie) != 0)
                 stats.without_origin.push_back(endpoint_text(family, address, served.port[port]));
         }
     };
@@ -88,7 +76,6 @@ Status read_sockets(const std::string &folder, const bmc_served &served, Stats &
         read(AF_INET, &served.addr4[i], i);
     for (uint32_t i = 0; i < served.addr6_count; i++)
         read(AF_INET6, &served.addr6[i], BMC_MAX_ADDRESSES + i);
-    return Done{};
 }
 
 } // namespace
@@ -99,32 +86,66 @@ const std::array<CounterInfo, BMC_COUNTER_COUNT> counter_infos = {{
 #undef X
 }};
 
-Result<Stats> read_stats(const std::string &instance, const std::string &pin_root)
+Result<StatsReader> StatsReader::open(const std::string &instance, const std::string &pin_root)
 {
     BMC_TRY(check_instance_name(instance));
 
-    const std::string folder = instance_folder(pin_root, instance);
-    const auto map = RecordMap::open(folder);
+    StatsReader reader;
+    reader.folder_ = instance_folder(pin_root, instance);
+    const auto map = RecordMap::open(reader.folder_);
     if (!map && map.error().code == ENOENT)
         return no_such_instance("show", instance, pin_root);
     const auto record = map ? map->load() : map.error();
     if (!record)
         return record.error();
-    const auto control = read_control(folder);
+    reader.fixed_.instance = instance;
+    reader.fixed_.memory_bytes = record->memory_bytes;
+    for (uint32_t i = 0; i < record->interface_count; i++) {
+        const InterfaceRecord &interface = record->interface[i];
+        reader.fixed_.interfaces.push_back({interface.name, interface.mode, interface.tc});
+    }
+
+    const struct {
+        Fd &fd;
+        const char *name;
+        bpf_map_type type;
+        size_t value_size;
+    } maps[] = {
+        {reader.control_, BMC_PIN_CONTROL, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control)},
+        {reader.sockets_, BMC_PIN_SOCKETS, BPF_MAP_TYPE_SOCKMAP, sizeof(__u64)},
+        {reader.counters_, pin_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters)},
+    };
+    for (const auto &wanted : maps) {
+        auto opened = open_map(reader.folder_ + "/" + wanted.name, wanted.type, wanted.value_size);
+        if (!opened)
+            return opened.error();
+        wanted.fd = std::move(*opened);
+    }
+    return reader;
+}
+
+Result<Stats> StatsReader::read() const
+{
+    const auto control = read_control(control_, folder_);
     if (!control)
         return control.error();
 
-    Stats stats;
-    stats.instance = instance;
-    for (uint32_t i = 0; i < record->interface_count; i++) {
-        const InterfaceRecord &interface = record->interface[i];
-        stats.interfaces.push_back({interface.name, interface.mode, interface.tc});
-    }
-    stats.origin_alive = origin_holds(folder);
-    BMC_TRY(read_sockets(folder, control->served, stats));
+    Stats stats = fixed_;
     stats.generation = control->generation;
-    stats.memory_bytes = record->memory_bytes;
-    BMC_TRY(read_counters(folder, stats));
+    read_sockets(sockets_, control->served, stats);
+    BMC_TRY(read_counters(counters_, folder_, stats));
+    return stats;
+}
+
+Result<Stats> read_stats(const std::string &instance, const std::string &pin_root)
+{
+    const auto reader = StatsReader::open(instance, pin_root);
+    if (!reader)
+        return reader.error();
+    auto stats = reader->read();
+
+    if (stats)
+        stats->origin_alive = origin_holds(instance_folder(pin_root, instance));
     return stats;
 }
 

@@ -10,6 +10,7 @@
 
 #include "bmc/abi/counters.h"
 #include "bmc/abi/layout.h"
+#include "bmc/lib/fd.h"
 #include "bmc/lib/mode.h"
 #include "bmc/lib/result.h"
 #include "bmc/lib/tc.h"
@@ -46,6 +47,29 @@ struct Stats {
     std::array<uint64_t, BMC_COUNTER_COUNT> counters = {}; ///< sums over all CPUs since attach
 
     uint64_t operator[](bmc_counter counter) const { return counters[counter]; }
+};
+
+/// Reads the statistics of one instance as often as is wanted. It keeps the maps
+/// open: of an instance that was detached it goes on reading what is left.
+class StatsReader
+{
+  public:
+    /// Needs the privilege to open the instance's maps.
+    static Result<StatsReader> open(const std::string &instance,
+                                    const std::string &pin_root = BMC_PIN_ROOT);
+
+    /// Everything but origin_alive, which is false: who asks often watches the
+    /// origin by an OriginWatch, which seldom has to take its lock.
+    Result<Stats> read() const;
+
+  private:
+    StatsReader() = default;
+
+    std::string folder_;
+    Stats fixed_; ///< what does not change
+    Fd control_;
+    Fd sockets_;
+    Fd counters_;
 };
 
 /// Reads an instance's statistics. Needs the privilege to open its maps.

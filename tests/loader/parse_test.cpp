@@ -110,5 +110,37 @@ TEST(InstanceName, IsAPlainWord)
         EXPECT_FALSE(check_instance_name(name)) << name;
 }
 
+TEST(ParseListenAddress, ReadsPortsWithAndWithoutAddress)
+{
+    const struct {
+        const char *text;
+        const char *host;
+        uint16_t port;
+        const char *again;
+    } rows[] = {
+        {"9250", "127.0.0.1", 9250, "127.0.0.1:9250"},
+        {"10.0.0.1:1", "10.0.0.1", 1, "10.0.0.1:1"},
+        {"0.0.0.0:65535", "0.0.0.0", 65535, "0.0.0.0:65535"},
+        {"[::]:80", "::", 80, "[::]:80"},
+        {"[fd00::1]:80", "fd00::1", 80, "[fd00::1]:80"},
+    };
+
+    for (const auto &row : rows) {
+        const auto listen = parse_listen_address(row.text);
+        ASSERT_TRUE(listen) << row.text;
+        EXPECT_EQ(listen->host, row.host);
+        EXPECT_EQ(listen->port, row.port);
+        EXPECT_EQ(listen->text(), row.again);
+    }
+}
+
+TEST(ParseListenAddress, RefusesEverythingElse)
+{
+    for (const char *text :
+         {"", ":", "0", "65536", ":80", "80:", "localhost:80", "[]:80", "[::1]", "::1:80",
+          "[10.0.0.1]:80", "10.0.0.1", "10.0.0.1:0", "10.0.0:80", "[fe80::1%eth0]:80", " 80"})
+        EXPECT_FALSE(parse_listen_address(text)) << text;
+}
+
 } // namespace
 } // namespace bmc
