@@ -24,6 +24,7 @@ expected="
 /usr/lib/systemd/system/memcached-sr@.service
 /usr/sbin/bmc
 /usr/share/bash-completion/completions/bmc
+/usr/share/bmc/grafana/bmc.json
 /usr/share/doc/bmc/CHANGELOG.md
 /usr/share/doc/bmc/README.md
 /usr/share/doc/bmc/copyright
