@@ -66,7 +66,8 @@ uint64_t BucketCache::used_blocks() const
     uint64_t sum = 0;
 
     for (const bmc_bucket &bucket : buckets_)
-        sum += static_cast<uint64_t>(std::popcount(uint64_t{bucket.used}));
+        for (const uint64_t word : bucket.used)
+            sum += static_cast<uint64_t>(std::popcount(word));
     return sum;
 }
 

@@ -12,7 +12,7 @@
 #include "served.h"
 
 /* Raised whenever anything in abi/ changes its meaning or its place. */
-#define BMC_LAYOUT_VERSION 3
+#define BMC_LAYOUT_VERSION 4
 #define BMC_MAGIC          0x31636d62 /* "bmc1" in memory on little endian */
 
 #define BMC_PIN_ROOT "/sys/fs/bpf/bmc"

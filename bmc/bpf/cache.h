@@ -194,8 +194,8 @@ BMC_INLINE enum bmc_cache_result bmc_cache_copy(struct bmc_bucket *b, __u64 hash
         if (difference)
             return BMC_CACHE_MISS;
     }
-    if (!(BMC_READ_ONCE(b->visited) & (1U << way)))
-        BMC_WRITE_ONCE(b->visited, b->visited | (1U << way));
+    if (!(BMC_READ_ONCE(b->visited) & (1ULL << way)))
+        BMC_WRITE_ONCE(b->visited, b->visited | (1ULL << way));
     return BMC_CACHE_HIT;
 }
 
@@ -214,10 +214,21 @@ BMC_INLINE void bmc_bucket_unlock(struct bmc_bucket *b)
     BMC_WRITE_ONCE(b->sequence, b->sequence + 1);
 }
 
-/* Bits of `count` (1..BMC_ENTRY_BLOCKS_MAX) blocks. */
-BMC_INLINE __u64 bmc_block_bits(__u32 count)
+/* A bit per block of a bucket. */
+struct bmc_block_set {
+    __u64 low, high;
+};
+
+/* `count` (1..BMC_ENTRY_BLOCKS_MAX) blocks from `first` on. */
+BMC_INLINE struct bmc_block_set bmc_blocks_from(__u32 first, __u32 count)
 {
-    return (1ULL << (count & 63)) - 1;
+    const __u64 bits = (1ULL << (count & 63)) - 1;
+    const __u32 shift = first & 63;
+    struct bmc_block_set set;
+
+    set.low = first < 64 ? bits << shift : 0;
+    set.high = first < 64 ? (bits >> 1) >> (63 - shift) : bits << shift;
+    return set;
 }
 
 /* Empties a way. The bucket is locked. */
@@ -225,11 +236,13 @@ BMC_INLINE void bmc_bucket_remove(struct bmc_bucket *b, __u32 way)
 {
     const __u32 first = b->first[way];
     const __u16 length = (__u16)bmc_block(b, first)[3];
+    const struct bmc_block_set set = bmc_blocks_from(first, bmc_entry_blocks(length));
 
-    b->used &= ~(bmc_block_bits(bmc_entry_blocks(length)) << (first & 63));
+    b->used[0] &= ~set.low;
+    b->used[1] &= ~set.high;
     b->tag[way] = 0;
     b->entries--;
-    BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << way));
+    BMC_WRITE_ONCE(b->visited, b->visited & ~(1ULL << way));
 }
 
 /*
@@ -245,8 +258,8 @@ BMC_INLINE __u32 bmc_bucket_advance(struct bmc_bucket *b)
     b->hand = hand + 1;
     if (!b->tag[hand])
         return 0;
-    if (b->visited & (1U << hand)) {
-        BMC_WRITE_ONCE(b->visited, b->visited & ~(1U << hand));
+    if (b->visited & (1ULL << hand)) {
+        BMC_WRITE_ONCE(b->visited, b->visited & ~(1ULL << hand));
         return 0;
     }
     bmc_bucket_remove(b, hand);
@@ -254,43 +267,47 @@ BMC_INLINE __u32 bmc_bucket_advance(struct bmc_bucket *b)
 }
 
 /*
- * Marks where `count` free blocks follow each other: at each step a bit stands
+ * First block of the first `count` free ones in a row, or 0: at each step a bit stands
  * for a run of so many, until the run is long enough.
  */
-BMC_INLINE __u64 bmc_free_runs(__u64 free, __u32 count)
+BMC_INLINE __u32 bmc_free_run(const struct bmc_bucket *b, __u32 count)
 {
+    __u64 low = ~b->used[0] & ~0ULL << BMC_HEADER_BLOCKS;
+    __u64 high = ~b->used[1];
     __u32 i;
 
     for (i = 0; i < 5; i++) { /* 24 -> 12 -> 6 -> 3 -> 2 -> 1 */
-        __u32 half = count >> 1;
+        __u32 half = (count >> 1) & 63;
 
-        free &= free >> half;
+        low &= (low >> half) | ((high << 1) << (63 - half));
+        high &= high >> half;
         count -= half;
     }
-    return free;
+    if (low)
+        return bmc_lowest_bit(low);
+    return high ? 64 + bmc_lowest_bit(high) : 0;
 }
 
 /*
  * Evicts entries until a way and `count` blocks in a row are free, which does not
- * take long: marks of where those are. Adds the number of entries that had to go to
- * *evicted. The bucket is locked.
+ * take long: the first of these, or 0 if that was not to be had. Adds the number of
+ * entries that had to go to *evicted. The bucket is locked.
  */
-BMC_GLOBAL __u64 bmc_make_room(struct bmc_bucket *b, __u32 count, __u32 *evicted)
+BMC_GLOBAL __u32 bmc_make_room(struct bmc_bucket *b, __u32 count, __u32 *evicted)
 {
-    const __u64 reserved = bmc_block_bits(BMC_HEADER_BLOCKS);
-    __u64 runs = 0;
+    __u32 first = 0;
     __u32 i;
 
     if (!b || !evicted)
         return 0;
     /* Each way is met at most twice: once to lose its visited bit, once to go. */
     for (i = 0; i <= 2 * BMC_BUCKET_WAYS; i++) {
-        runs = bmc_free_runs(~(b->used | reserved), count);
-        if (runs && b->entries < BMC_BUCKET_WAYS)
+        first = bmc_free_run(b, count);
+        if (first && b->entries < BMC_BUCKET_WAYS)
             break;
         *evicted += bmc_bucket_advance(b);
     }
-    return runs;
+    return first;
 }
 
 /*
@@ -310,8 +327,9 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     /* The sum tells another key of the same tag, version and length apart. */
     const __u64 shape = (__u64)length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
     const __u16 tag = bmc_tag(hash);
+    struct bmc_block_set set;
     __u32 way, first, i, j;
-    __u64 runs, *to;
+    __u64 *to;
 
     *evicted = 0;
     if (length > BMC_REPLY_TEXT_MAX)
@@ -329,16 +347,17 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
         bmc_bucket_remove(b, way);
     }
 
-    runs = bmc_make_room(b, count, evicted);
+    first = bmc_make_room(b, count, evicted);
     way = bmc_find_way(b, 0);
-    if (!runs || way >= BMC_BUCKET_WAYS) {
+    if (!first || way >= BMC_BUCKET_WAYS) {
         bmc_bucket_unlock(b);
         return BMC_FILL_BUSY;
     }
 
     b->entries++;
-    first = bmc_lowest_bit(runs);
-    b->used |= bmc_block_bits(count) << first;
+    set = bmc_blocks_from(first, count);
+    b->used[0] |= set.low;
+    b->used[1] |= set.high;
     b->first[way] = (__u8)first;
     b->tag[way] = tag;
 

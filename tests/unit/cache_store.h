@@ -2,6 +2,7 @@
 #ifndef BMC_TESTS_UNIT_CACHE_STORE_H
 #define BMC_TESTS_UNIT_CACHE_STORE_H
 
+#include <bitset>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,7 +92,7 @@ class Store
     [[nodiscard]] std::optional<std::string> disagreement() const
     {
         const bmc_bucket &b = *bucket_;
-        std::uint64_t blocks = 0;
+        std::bitset<BMC_BUCKET_BLOCKS> blocks;
         std::uint32_t entries = 0;
 
         if (b.sequence % 2 != 0)
@@ -110,16 +111,17 @@ class Store
             if (end > BMC_BUCKET_BLOCKS)
                 return "way " + std::to_string(way) + " ends outside the bucket";
             for (unsigned at = b.first[way]; at < end; at++) {
-                if ((blocks >> at & 1) != 0)
+                if (blocks[at])
                     return "block " + std::to_string(at) + " belongs to two entries";
-                blocks |= 1ULL << at;
+                blocks.set(at);
             }
             for (unsigned other = 0; other < way; other++)
                 if (b.tag[other] == b.tag[way])
                     return "two ways have one tag";
         }
-        if (blocks != b.used)
-            return "used blocks are not those of the entries";
+        for (unsigned at = 0; at < BMC_BUCKET_BLOCKS; at++)
+            if (blocks[at] != ((b.used[at / 64] >> at % 64 & 1) != 0))
+                return "used blocks are not those of the entries";
         if (entries != b.entries)
             return "the count of entries is wrong";
         return std::nullopt;

@@ -25,24 +25,43 @@ TEST(Cache, LowestBit)
     }
 }
 
-TEST(Cache, FreeRunsAreThoseFound)
+TEST(Cache, FreeRunIsTheFirstLongEnough)
 {
     std::mt19937_64 random(17);
+    bmc_bucket b{};
 
     for (int i = 0; i < 20000; i++) {
-        __u64 free = random();
-        // mostly free, so that there are long runs
-        for (int more = 0; more < 1 + i % 2 * 2; more++)
-            free |= random();
+        std::bitset<BMC_BUCKET_BLOCKS> used;
 
+        for (unsigned word = 0; word < 2; word++) {
+            b.used[word] = random();
+            // mostly free, so that there are long runs
+            for (int more = 0; more < 1 + i % 4; more++)
+                b.used[word] &= random();
+            for (unsigned at = 0; at < 64; at++)
+                used[64 * word + at] = (b.used[word] >> at & 1) != 0;
+        }
         for (__u32 count = 1; count <= BMC_ENTRY_BLOCKS_MAX; count++) {
-            const __u64 runs = bmc_free_runs(free, count);
-            for (unsigned at = 0; at < 64; at++) {
-                const __u64 bits = (1ULL << count) - 1;
-                const bool is_run = at + count <= 64 && (free >> at & bits) == bits;
-                ASSERT_EQ((runs >> at & 1) != 0, is_run)
-                    << std::hex << free << std::dec << " " << count << " at " << at;
+            unsigned first = 0;
+            for (unsigned at = BMC_HEADER_BLOCKS, free = 0; first == 0 && at < used.size(); at++) {
+                free = used[at] ? 0 : free + 1;
+                if (free == count)
+                    first = at + 1 - count;
             }
+            ASSERT_EQ(bmc_free_run(&b, count), first) << used << " " << count;
+        }
+    }
+}
+
+TEST(Cache, BlocksOfARunAreMarked)
+{
+    for (__u32 count = 1; count <= BMC_ENTRY_BLOCKS_MAX; count++) {
+        for (__u32 first = 0; first + count <= BMC_BUCKET_BLOCKS; first++) {
+            const bmc_block_set set = bmc_blocks_from(first, count);
+            for (unsigned at = 0; at < BMC_BUCKET_BLOCKS; at++)
+                ASSERT_EQ(((at < 64 ? set.low : set.high) >> at % 64 & 1) != 0,
+                          at >= first && at < first + count)
+                    << count << " from " << first << " at " << at;
         }
     }
 }
@@ -58,12 +77,12 @@ TEST(Cache, WayIsFoundAmongUniqueTags)
         // neighbours in value make borrows run from lane to lane
         for (__u16 &tag : b.tag) {
             do
-                tag = static_cast<__u16>(i % 2 == 0 ? 1 + random() % 40 : random());
+                tag = static_cast<__u16>(i % 2 == 0 ? 1 + random() % 80 : random());
             while (!used.insert(tag).second);
             if (random() % 4 == 0)
                 tag = 0;
         }
-        for (unsigned tag = 0; tag < 48; tag++) {
+        for (unsigned tag = 0; tag < 88; tag++) {
             const auto *const at = std::find(std::begin(b.tag), std::end(b.tag), tag);
             const __u32 way = bmc_find_way(&b, static_cast<__u16>(tag));
 
@@ -278,11 +297,11 @@ TEST(Cache, HitsOfAllDoNotStopAFill)
 {
     Store store;
 
-    for (unsigned tag = 1; tag <= 40; tag++) {
+    for (unsigned tag = 1; tag <= BMC_BUCKET_WAYS + 8; tag++) {
         const std::string key = "k" + std::to_string(tag);
         ASSERT_EQ(store.fill(key, hash_of_tag(tag), text_of_length(key, 32, 'x'), 1).result,
                   BMC_FILL_DONE);
-        store.bucket().visited = ~0U >> (32 - BMC_BUCKET_WAYS);
+        store.bucket().visited = ~0ULL >> (64 - BMC_BUCKET_WAYS);
     }
     ASSERT_EQ(
         store.fill("large", hash_of_tag(99), text_of_length("large", BMC_REPLY_TEXT_MAX, 'x'), 1)
