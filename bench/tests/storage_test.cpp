@@ -63,14 +63,14 @@ TEST(KeySet, SeedMakesTheHash)
     EXPECT_NE(keys_of(10, "32", 5).hash(3), keys_of(10, "32", 6).hash(3));
 }
 
-// Entries of 23 blocks: two fit into the 62 blocks of a bucket.
+// Entries of 23 blocks: five fit into the 124 blocks of a bucket.
 TEST(LruCache, EvictsTheLeastRecentlyUsed)
 {
     const KeySet keys = keys_of(10, "1380");
     ASSERT_EQ(keys.blocks(0), 23U);
     LruCache cache(keys, 1);
 
-    EXPECT_EQ(hits(cache, {0, 1, 0, 1, 2, 1, 0, 1, 2, 2}), "..HH.H.H.H");
+    EXPECT_EQ(hits(cache, {0, 1, 2, 3, 4, 0, 5, 1, 0, 3, 2, 4, 1}), ".....H..HH..H");
 }
 
 TEST(LruCache, LargeEntriesPushOutSeveralSmallOnes)
@@ -81,10 +81,10 @@ TEST(LruCache, LargeEntriesPushOutSeveralSmallOnes)
         (keys.blocks(key) == 2 ? small : large).push_back(key);
     LruCache cache(keys, 1);
 
-    for (uint32_t i = 0; i < 31; i++)
+    for (uint32_t i = 0; i < 62; i++)
         EXPECT_FALSE(cache.get(small[i]));
     EXPECT_FALSE(cache.get(large[0])); // in place of the twelve oldest
-    for (uint32_t i = 12; i < 31; i++)
+    for (uint32_t i = 12; i < 62; i++)
         EXPECT_TRUE(cache.get(small[i]));
     EXPECT_TRUE(cache.get(large[0]));
     EXPECT_FALSE(cache.get(small[0]));
@@ -241,8 +241,8 @@ TEST(Capacity, IsThatOfTheBuckets)
     const Capacity capacity = measure_capacity(4 << 20, 1);
 
     EXPECT_EQ(capacity.bucket_count, bmc::split_memory(4 << 20).bucket_count);
-    EXPECT_LE(capacity.entries, uint64_t{31} * capacity.bucket_count);
-    EXPECT_GT(capacity.entries, uint64_t{30} * capacity.bucket_count);
+    EXPECT_LE(capacity.entries, uint64_t{62} * capacity.bucket_count);
+    EXPECT_GT(capacity.entries, uint64_t{60} * capacity.bucket_count);
     EXPECT_DOUBLE_EQ(capacity.items_per_gib(), static_cast<double>(capacity.entries) * 256);
 }
 

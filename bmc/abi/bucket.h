@@ -22,10 +22,11 @@
 struct bmc_bucket {
     __u32 sequence; /* odd while a writer is at work; see cache.h */
     __u32 hand;     /* next way to consider for eviction */
+    __u64 occupied; /* bit per way in use */
     __u64 visited;  /* bit per way: hit since the hand last passed */
     __u64 used[2];  /* bit per block of an entry; header blocks never */
     __u32 entries;  /* ways in use */
-    __u8 reserved[28];
+    __u8 reserved[20];
     __u8 first[BMC_BUCKET_WAYS]; /* first block of the entry; its length tells how many */
     __u16 tag[BMC_BUCKET_WAYS];  /* 0: way is empty; unique in its bucket */
     __u8 block[BMC_BUCKET_BLOCKS - BMC_HEADER_BLOCKS][BMC_BLOCK_SIZE];

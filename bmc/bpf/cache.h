@@ -84,8 +84,7 @@ BMC_INLINE __u32 bmc_lowest_bit(__u64 x)
  * The way whose tag this is, or BMC_NO_WAY. Four tags at a time: a lane that
  * becomes zero is marked in its top bit. Borrows mark false lanes only above a
  * true one of the same word; the mark of lane l in word w is moved to bit
- * 16 * l + w, so the lowest mark is a true one as long as tags are unique (for
- * the empty tag any true one will do, and the lowest of a word is true).
+ * 16 * l + w, so the lowest mark is a true one as long as tags are unique.
  */
 BMC_INLINE __u32 bmc_find_way(const struct bmc_bucket *b, __u16 tag)
 {
@@ -241,29 +240,36 @@ BMC_INLINE void bmc_bucket_remove(struct bmc_bucket *b, __u32 way)
     b->used[0] &= ~set.low;
     b->used[1] &= ~set.high;
     b->tag[way] = 0;
+    b->occupied &= ~(1ULL << (way & 63));
     b->entries--;
     BMC_WRITE_ONCE(b->visited, b->visited & ~(1ULL << way));
 }
 
 /*
- * Moves the hand to the next way: spares it if it was hit since last time,
- * removes its entry otherwise. Returns the number of entries removed.
+ * Removes the next entry that was not hit since the hand last passed it; those on the
+ * way there are spared this once. There is an entry.
  */
-BMC_INLINE __u32 bmc_bucket_advance(struct bmc_bucket *b)
+BMC_INLINE void bmc_bucket_evict(struct bmc_bucket *b)
 {
-    __u32 hand = b->hand;
+    const __u64 occupied = b->occupied;
+    __u64 visited = BMC_READ_ONCE(b->visited);
+    __u64 ahead = ~0ULL << (b->hand & 63); /* ways that the hand comes to before the last */
+    __u64 victims = occupied & ~visited & ahead;
+    __u32 way;
 
-    if (hand >= BMC_BUCKET_WAYS)
-        hand = 0;
-    b->hand = hand + 1;
-    if (!b->tag[hand])
-        return 0;
-    if (b->visited & (1ULL << hand)) {
-        BMC_WRITE_ONCE(b->visited, b->visited & ~(1ULL << hand));
-        return 0;
+    if (!victims) { /* round once */
+        visited &= ~ahead;
+        ahead = ~0ULL;
+        victims = occupied & ~visited;
     }
-    bmc_bucket_remove(b, hand);
-    return 1;
+    if (!victims) {
+        visited = 0;
+        victims = occupied;
+    }
+    way = bmc_lowest_bit(victims);
+    BMC_WRITE_ONCE(b->visited, visited & ~(ahead & ((1ULL << way) - 1)));
+    b->hand = way + 1;
+    bmc_bucket_remove(b, way);
 }
 
 /*
@@ -300,12 +306,12 @@ BMC_GLOBAL __u32 bmc_make_room(struct bmc_bucket *b, __u32 count, __u32 *evicted
 
     if (!b || !evicted)
         return 0;
-    /* Each way is met at most twice: once to lose its visited bit, once to go. */
-    for (i = 0; i <= 2 * BMC_BUCKET_WAYS; i++) {
+    for (i = 0; i <= BMC_BUCKET_WAYS; i++) {
         first = bmc_free_run(b, count);
-        if (first && b->entries < BMC_BUCKET_WAYS)
+        if ((first && b->entries < BMC_BUCKET_WAYS) || !b->occupied)
             break;
-        *evicted += bmc_bucket_advance(b);
+        bmc_bucket_evict(b);
+        ++*evicted;
     }
     return first;
 }
@@ -329,7 +335,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     const __u16 tag = bmc_tag(hash);
     struct bmc_block_set set;
     __u32 way, first, i, j;
-    __u64 *to;
+    __u64 free_ways, *to;
 
     *evicted = 0;
     if (length > BMC_REPLY_TEXT_MAX)
@@ -348,12 +354,14 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     }
 
     first = bmc_make_room(b, count, evicted);
-    way = bmc_find_way(b, 0);
-    if (!first || way >= BMC_BUCKET_WAYS) {
+    free_ways = ~b->occupied;
+    if (!first || !free_ways) {
         bmc_bucket_unlock(b);
         return BMC_FILL_BUSY;
     }
 
+    way = bmc_lowest_bit(free_ways);
+    b->occupied |= 1ULL << way;
     b->entries++;
     set = bmc_blocks_from(first, count);
     b->used[0] |= set.low;

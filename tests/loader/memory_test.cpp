@@ -52,9 +52,9 @@ TEST(SplitMemory, KnownSizes)
         uint32_t clocks, grants, buckets;
     } rows[] = {
         /* The smallest: 256 KiB of clocks, 128 KiB of grants, 640 KiB of buckets. */
-        {mib, 32768, 256, 160},
-        {256 * mib, 8U << 20, 65536, (256 - 64 - 32) * 256},
-        {8 * gib, 256U << 20, 2U << 20, (8192 - 2048 - 1024) * 256},
+        {mib, 32768, 256, 80},
+        {256 * mib, 8U << 20, 65536, (256 - 64 - 32) * 128},
+        {8 * gib, 256U << 20, 2U << 20, (8192 - 2048 - 1024) * 128},
     };
 
     for (const auto &row : rows) {

@@ -98,6 +98,8 @@ class Store
         if (b.sequence % 2 != 0)
             return "locked";
         for (unsigned way = 0; way < BMC_BUCKET_WAYS; way++) {
+            if ((b.tag[way] != 0) != ((b.occupied >> way & 1) != 0))
+                return "way " + std::to_string(way) + " is occupied without a tag, or has one free";
             if (b.tag[way] == 0)
                 continue;
             entries++;
