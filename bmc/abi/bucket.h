@@ -5,7 +5,8 @@
 /*
  * Layout of the map `buckets`: a set-associative cache whose buckets hand out
  * their memory in blocks, so that an entry takes room by the size of its reply.
- * bmc/bpf/cache.h is the only code that reads or writes it.
+ * bmc/bpf/cache.h is the only code that writes it, and bmc/lib/entries.cpp the only
+ * other that reads it.
  */
 
 #include "types.h"

@@ -15,8 +15,10 @@ namespace bmc::cli
 /// CLI::RuntimeError with the exit code if it fails.
 void add_attach(CLI::App &app);
 void add_detach(CLI::App &app);
+void add_dump(CLI::App &app);
 void add_run(CLI::App &app);
 void add_stats(CLI::App &app);
+void add_status(CLI::App &app);
 void add_version(CLI::App &app);
 
 /// Writes a line to stdout at once. If that fails, main() says so at the end: it

@@ -20,6 +20,7 @@ constexpr const char *examples = R"(Examples:
   bmc attach --interface eth0                 serve port 11211 on all addresses of eth0
   bmc attach --interface eth0 eth1 --port 11211 11212 --memory 8G
   memcached-sr -U 11211 -o bmc=/sys/fs/bpf/bmc/default
+  bmc status                                  where it is attached, and its origin
   bmc stats                                   what the kernel answered, and why not the rest
   bmc detach                                  remove everything that attach made
   bmc run --interface eth0                    attach, watch the origin, detach at the end)";
@@ -46,7 +47,9 @@ int run(int argc, char **argv)
     add_attach(app);
     add_detach(app);
     add_run(app);
+    add_status(app);
     add_stats(app);
+    add_dump(app);
     add_version(app);
 
     try {

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "bmc/lib/control.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
 #include "bmc/lib/parse.h"
@@ -23,21 +24,6 @@ constexpr const char *pin_counters = "counters";
 
 /* The kernel hands out per-CPU values at multiples of eight bytes. */
 static_assert(sizeof(bmc_counters) % 8 == 0);
-
-Result<bmc_control> read_control(const Fd &map, const std::string &folder)
-{
-    const std::string path = folder + "/" BMC_PIN_CONTROL;
-    bmc_control control = {};
-
-    BMC_TRY(read_first(map, path, &control));
-    if (control.magic != BMC_MAGIC || control.layout_version != BMC_LAYOUT_VERSION)
-        return Error{"use the pinned map",
-                     path,
-                     0,
-                     "another version of bmc made it; use that one, or detach and attach again",
-                     {}};
-    return control;
-}
 
 Status read_counters(const Fd &map, const std::string &folder, Stats &stats)
 {
@@ -126,7 +112,7 @@ Result<StatsReader> StatsReader::open(const std::string &instance, const std::st
 
 Result<Stats> StatsReader::read() const
 {
-    const auto control = read_control(control_, folder_);
+    const auto control = load_control(control_, folder_);
     if (!control)
         return control.error();
 

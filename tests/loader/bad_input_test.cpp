@@ -230,7 +230,9 @@ TEST_F(BadInput, HelpAndVersionAreNoErrors)
     for (const std::vector<std::string> &arguments : {std::vector<std::string>{"--help"},
                                                       {"attach", "--help"},
                                                       {"detach", "--help"},
+                                                      {"dump", "--help"},
                                                       {"run", "--help"},
+                                                      {"status", "--help"},
                                                       {"stats", "--help"},
                                                       {"version"}}) {
         const test::Result result = run_bmc(arguments);

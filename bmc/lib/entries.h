@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef BMC_LIB_ENTRIES_H
+#define BMC_LIB_ENTRIES_H
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bmc/abi/bucket.h"
+
+namespace bmc
+{
+
+/// An entry of the cache, as it is stored.
+struct CachedEntry {
+    std::string key;          ///< bytes as the client gave them
+    uint32_t flags = 0;       ///< the client's
+    uint32_t size = 0;        ///< bytes of value
+    uint32_t memory = 0;      ///< bytes that it takes of its bucket
+    uint64_t version = 0;     ///< of the key's clock that it is valid for
+    uint64_t generation = 0;  ///< likewise
+    uint64_t deadline_ns = 0; ///< CLOCK_MONOTONIC, or BMC_NO_DEADLINE
+    bool visited = false;     ///< hit since replacement last considered it
+};
+
+/// Appends all entries of a bucket, as they were at one instant, while the kernel may
+/// be at work on it; the bucket is only read. False, with nothing appended, if it was
+/// written each time that it was looked at.
+bool read_bucket(const bmc_bucket &bucket, std::vector<CachedEntry> &entries);
+
+/// A key in printable ASCII: a backslash is doubled, every other byte that is not
+/// printable becomes \xNN.
+std::string escape_key(std::string_view key);
+
+} // namespace bmc
+
+#endif
