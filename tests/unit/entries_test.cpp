@@ -76,7 +76,8 @@ TEST(Entries, WhatMakesNoSenseIsLeftOut)
 
     EXPECT_EQ(broken([](bmc_bucket &, bmc_entry &, __u8 *) {}), 1U);
     EXPECT_EQ(broken([](bmc_bucket &b, bmc_entry &, __u8 *) { b.first[0] = 0; }), 0U);
-    EXPECT_EQ(broken([](bmc_bucket &b, bmc_entry &, __u8 *) { b.first[0] = 64; }), 0U);
+    EXPECT_EQ(broken([](bmc_bucket &b, bmc_entry &, __u8 *) { b.first[0] = BMC_BUCKET_BLOCKS; }),
+              0U);
     EXPECT_EQ(broken([](bmc_bucket &b, bmc_entry &, __u8 *) { b.first[0] = 255; }), 0U);
     EXPECT_EQ(broken([](bmc_bucket &, bmc_entry &h, __u8 *) { h.length = 65535; }), 0U);
     EXPECT_EQ(broken([](bmc_bucket &, bmc_entry &h, __u8 *) { h.length = 0; }), 0U);
