@@ -2,7 +2,6 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
-#include <optional>
 #include <poll.h>
 
 #include <fmt/format.h>
@@ -23,12 +22,6 @@ namespace bmc::cli
 
 namespace
 {
-
-struct Arguments {
-    AttachArguments attach;
-    std::optional<std::string> metrics; ///< where to listen
-    bool keep = false;
-};
 
 /// How long a new origin, or a detach by somebody else, may go unnoticed.
 constexpr timespec tick = {.tv_sec = 1, .tv_nsec = 0};
@@ -94,20 +87,19 @@ Result<std::string> scrape(const std::string &instance, bool origin_attached)
     return metrics_text(*stats);
 }
 
-void run(const Arguments &arguments)
+void run(const Settings &settings)
 {
-    const std::string &instance = arguments.attach.instance;
+    const std::string &instance = settings.attach.instance;
     std::atomic<bool> origin_attached = false;
     std::unique_ptr<MetricsServer> metrics;
     std::string metrics_place;
     EndSignals signals;
 
-    if (arguments.metrics) {
-        const ListenAddress address = check(parse_listen_address(*arguments.metrics));
-        metrics = check(MetricsServer::open(address));
-        metrics_place = address.text();
+    if (settings.metrics) {
+        metrics = check(MetricsServer::open(*settings.metrics));
+        metrics_place = settings.metrics->text();
     }
-    const Attached attached = attach_and_report(arguments.attach, signals);
+    const Attached attached = attach_and_report(settings, signals);
 
     if (metrics) {
         metrics->set_source([&] { return scrape(instance, origin_attached); });
@@ -116,7 +108,7 @@ void run(const Arguments &arguments)
     notify_ready(waiting_for_origin);
     watch(instance, attached, signals, origin_attached);
     notify_stopping();
-    if (arguments.keep)
+    if (settings.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
                         instance));
     else
@@ -127,22 +119,16 @@ void run(const Arguments &arguments)
 
 void add_run(CLI::App &app)
 {
-    const auto arguments = std::make_shared<Arguments>();
     CLI::App *const command = app.add_subcommand(
         "run", "Attach, say when origins come and go, detach on SIGTERM, SIGINT or SIGHUP");
+    const auto options = std::make_shared<SettingOptions>(*command, SettingScope::run);
 
     command->footer("Examples:\n"
                     "  bmc run --interface eth0\n"
                     "  bmc run --interface eth0 --instance web --keep\n"
-                    "  bmc run --interface eth0 --metrics 9250");
-    add_attach_options(*command, arguments->attach);
-    command
-        ->add_option("--metrics", arguments->metrics,
-                     "Offer metrics to Prometheus by HTTP at [ADDRESS:]PORT, of 127.0.0.1 if no "
-                     "address is given")
-        ->type_name("PORT");
-    command->add_flag("--keep", arguments->keep, "Leave the cache attached at the end");
-    command->callback([arguments] { run(*arguments); });
+                    "  bmc run --interface eth0 --metrics 9250\n"
+                    "  bmc run --config /etc/bmc/web.toml");
+    command->callback([options] { run(choose(*options)); });
 }
 
 } // namespace bmc::cli

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/attach.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -10,13 +9,13 @@
 
 #include <fmt/format.h>
 
-#include "bmc/lib/config.h"
 #include "bmc/lib/devices.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/libbpf_log.h"
 #include "bmc/lib/origin.h"
 #include "bmc/lib/pins.h"
+#include "bmc/lib/plan.h"
 #include "bmc/lib/programs.h"
 #include "bmc/lib/scope_guard.h"
 #include "bmc/lib/xdp.h"
@@ -27,117 +26,23 @@ namespace bmc
 namespace
 {
 
-/// Everything that can be found out before anything is changed.
-struct Plan {
-    std::vector<Interface> interfaces;
-    std::vector<Address> addresses;
-    MemorySplit split;
-    bmc_config config = {};
-    uint64_t network_namespace = 0;
-    bool use_tcx = false;
-};
-
-Result<Plan> make_plan(const AttachOptions &options, const Features &features)
+/// The error for an interface that another instance serves.
+Status check_free(const PinRoot &root, const Plan &plan)
 {
-    Plan plan;
-
-    BMC_TRY(check_instance_name(options.instance));
-    BMC_TRY(features.privilege(Work::attach));
-    BMC_TRY(features.bpffs());
-    BMC_TRY(features.btf());
-
-    for (const std::string &name : options.interfaces) {
-        const auto interface = find_interface(name);
-        if (!interface)
-            return interface.error();
-        const bool again =
-            std::any_of(plan.interfaces.begin(), plan.interfaces.end(),
-                        [&](const Interface &other) { return other.index == interface->index; });
-        if (!again)
-            plan.interfaces.push_back(*interface);
-    }
-    if (plan.interfaces.size() > BMC_MAX_MACS)
-        return Error{fmt::format("serve more than {} interfaces", BMC_MAX_MACS),
-                     "",
-                     0,
-                     "name fewer with --interface",
-                     {}};
-
-    Surroundings surroundings;
-    surroundings.vlans = vlan_devices();
-    for (const Address &address : options.addresses) {
-        const auto local = is_local(address);
-        if (!local)
-            return local.error();
-        if (!*local)
-            return Error{"serve the address",
-                         address.text(),
-                         0,
-                         "no interface of this network namespace has it; `ip address` lists those "
-                         "that are there",
+    for (const Interface &interface : plan.interfaces) {
+        const auto other = instance_at(root.path(), interface.index, plan.network_namespace);
+        if (!other)
+            return other.error();
+        if (*other)
+            return Error{"attach to",
+                         interface.name,
+                         EBUSY,
+                         fmt::format("the instance '{0}' serves it; remove that with `bmc "
+                                     "detach --instance {0}`",
+                                     **other),
                          {}};
-        plan.addresses.push_back(address);
     }
-    if (plan.addresses.empty()) {
-        std::vector<std::string> names = options.interfaces;
-        for (const VlanDevice &vlan : surroundings.vlans)
-            if (std::find(names.begin(), names.end(), vlan.parent) != names.end())
-                names.push_back(vlan.name);
-        auto found = interface_addresses(names);
-        if (!found)
-            return found.error();
-        plan.addresses = std::move(*found);
-    }
-
-    const auto available = available_memory();
-    if (!available)
-        return available.error();
-    BMC_TRY(check_memory(options.memory, *available));
-    plan.split = split_memory(options.memory);
-
-    auto broadcast = broadcast_addresses();
-    if (!broadcast)
-        return broadcast.error();
-    surroundings.broadcast4 = std::move(*broadcast);
-    const auto config = make_config(plan.interfaces, options.ports, plan.addresses, plan.split,
-                                    surroundings, options.mode);
-    if (!config)
-        return config.error();
-    plan.config = *config;
-
-    const auto here = network_namespace();
-    if (!here)
-        return here.error();
-    plan.network_namespace = *here;
-    plan.use_tcx =
-        options.tc == TcChoice::tcx || (options.tc == TcChoice::automatic && features.tcx());
-    return plan;
-}
-
-/// The instance of this name, if any, that already serves one of the interfaces.
-std::optional<Error> find_conflict(const PinRoot &root, const Plan &plan)
-{
-    const auto names = list_instances(root.path());
-    if (!names)
-        return names.error();
-
-    for (const std::string &name : *names) {
-        const auto map = RecordMap::open(instance_folder(root.path(), name));
-        const auto record = map ? map->load() : map.error();
-        if (!record || record->network_namespace != plan.network_namespace)
-            continue; /* if it is in the way, the kernel will say so */
-        for (uint32_t i = 0; i < record->interface_count; i++)
-            for (const Interface &interface : plan.interfaces)
-                if (record->interface[i].ifindex == interface.index)
-                    return Error{"attach to",
-                                 interface.name,
-                                 EBUSY,
-                                 fmt::format("the instance '{0}' serves it; remove that with `bmc "
-                                             "detach --instance {0}`",
-                                             name),
-                                 {}};
-    }
-    return std::nullopt;
+    return Done{};
 }
 
 /// The error for a name that is taken.
@@ -342,8 +247,7 @@ Result<Attached> attach_in_mode(const AttachOptions &options, const Features &fe
     made.folder = instance_folder(root->path(), options.instance);
     if (exists(made.folder))
         return already_attached(options.instance, made.folder);
-    if (const auto conflict = find_conflict(*root, *plan))
-        return *conflict;
+    BMC_TRY(check_free(*root, *plan));
     for (const uint32_t pid : orphaned_origins(root->path(), options.instance))
         made.notes.push_back(fmt::format("memcached-sr with pid {} is the origin of an earlier "
                                          "'{}' that was detached: restart it",

@@ -28,18 +28,13 @@ bool append(T (&array)[Size], uint32_t &count, const T &value)
     return true;
 }
 
-Error too_many(std::string_view what, size_t limit, std::string_view option)
-{
-    return {fmt::format("serve more than {}", limit),
-            std::string(what),
-            0,
-            fmt::format("name fewer with {}", option),
-            {}};
-}
-
 Error none(std::string_view what, std::string_view option)
 {
-    return {"serve without", std::string(what), 0, fmt::format("name one with {}", option), {}};
+    return {"serve without",
+            std::string(what),
+            0,
+            fmt::format("name one with {} or in the instance's file", option),
+            {}};
 }
 
 /// A tag that the device takes off before XDP runs would be missing on the reply.
@@ -65,6 +60,15 @@ Status add_vlans(bmc_config &config, const std::vector<Interface> &interfaces,
 }
 
 } // namespace
+
+Error too_many(std::string_view what, size_t limit, std::string_view option)
+{
+    return {fmt::format("serve more than {}", limit),
+            std::string(what),
+            0,
+            fmt::format("name fewer with {}", option),
+            {}};
+}
 
 Result<bmc_config> make_config(const std::vector<Interface> &interfaces,
                                const std::vector<uint16_t> &ports,

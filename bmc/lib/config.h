@@ -2,7 +2,9 @@
 #ifndef BMC_LIB_CONFIG_H
 #define BMC_LIB_CONFIG_H
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "bmc/abi/config.h"
@@ -20,6 +22,9 @@ struct Surroundings {
     std::vector<VlanDevice> vlans;    ///< on top of the interfaces
     std::vector<uint32_t> broadcast4; ///< network byte order
 };
+
+/// The error for more of something than the kernel programs hold.
+Error too_many(std::string_view what, size_t limit, std::string_view option);
 
 /// Builds the configuration that the kernel programs are loaded with. An error
 /// if there is none, or more than the programs hold, of interfaces, ports or

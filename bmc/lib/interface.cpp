@@ -92,18 +92,30 @@ Address address_of(const sockaddr &from)
 
 } // namespace
 
+Status check_interface_name(std::string_view name)
+{
+    /* As Linux, net/core/dev.c: dev_valid_name(). */
+    if (name.empty() || name.size() >= IF_NAMESIZE ||
+        name.find_first_of(std::string_view("/: \t\n\v\f\r\0", 9)) != std::string_view::npos)
+        return Error{"use the interface",
+                     fmt::format("'{}'", name),
+                     ENODEV,
+                     "`ip link` lists the interfaces",
+                     {}};
+    return Done{};
+}
+
 Result<Interface> find_interface(const std::string &name)
 {
     const auto failed = [&name](int code, std::string hint) {
         return Error{"use the interface", fmt::format("'{}'", name), code, std::move(hint), {}};
     };
+    BMC_TRY(check_interface_name(name));
     const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     Interface found;
 
     if (!socket)
         return failed(errno, "no socket could be made");
-    if (name.empty() || name.size() >= IF_NAMESIZE)
-        return failed(ENODEV, "`ip link` lists the interfaces");
 
     ifreq request = request_for(name);
     if (ioctl(socket.get(), SIOCGIFINDEX, &request) != 0)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <istream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bmc/abi/config.h"
@@ -33,6 +34,9 @@ struct VlanDevice {
     std::string parent;
     uint16_t id = 0;
 };
+
+/// Checks that an interface can have this name.
+Status check_interface_name(std::string_view name);
 
 /// Looks an interface up. Everything comes from the kernel by socket, not from
 /// /sys, which shows the interfaces of whichever namespace it was mounted in.

@@ -74,7 +74,7 @@ Result<uint64_t> available_memory(const std::string &meminfo)
     return available - std::min(available, total / 16);
 }
 
-Status check_memory(uint64_t budget, uint64_t available)
+Status check_min_memory(uint64_t budget)
 {
     if (budget < min_memory)
         return Error{"use the memory size",
@@ -82,6 +82,12 @@ Status check_memory(uint64_t budget, uint64_t available)
                      0,
                      fmt::format("give at least {}", format_size(min_memory)),
                      {}};
+    return Done{};
+}
+
+Status check_memory(uint64_t budget, uint64_t available)
+{
+    BMC_TRY(check_min_memory(budget));
     if (budget > available)
         return Error{
             "reserve memory of",

@@ -37,6 +37,9 @@ MemorySplit split_memory(uint64_t budget);
 /// less a sixteenth of MemTotal kept for everything else.
 Result<uint64_t> available_memory(const std::string &meminfo = "/proc/meminfo");
 
+/// Checks a budget against min_memory.
+Status check_min_memory(uint64_t budget);
+
 /// Checks a budget against min_memory and against what the machine can give.
 Status check_memory(uint64_t budget, uint64_t available);
 

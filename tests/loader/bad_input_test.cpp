@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -79,6 +80,7 @@ TEST_F(BadInput, Arguments)
         {{"--address", "fd00::g"}, "'fd00::g'"},
         {{"--address", "ff02::1"}, "unicast"},
         {{"--address", Lab::server4, "10.77.0.99"}, "address 10.77.0.99: no interface"},
+        {{"--address", "10.77.0.99"}, "veth0 has 10.77.0.1, fd77::1"},
         {{"--address", Lab::client6}, "no interface of this network namespace has it"},
         {{"--address", "0.0.0.0"}, "unicast"},
         {{"--address", "server"}, "'server'"},
@@ -93,8 +95,12 @@ TEST_F(BadInput, Arguments)
         {{"--memory", "0"}, "at least 1M"},
         {{"--memory", "4096T"}, "use a smaller --memory"},
         {{"--memory", "99999999999999999999T"}, "64 bits"},
-        {{"--mode", "fast"}, "--mode"},
-        {{"--tc", "none"}, "--tc"},
+        {{"--mode", "fast"}, "mode 'fast'"},
+        {{"--tc", "none"}, "TC 'none'"},
+        {{"--memory", "1M", "--memory", "2M"}, "--memory"},
+        {{"--verbose=7"}, "verbose '7'"},
+        {{"--config", "/nosuch/web.toml"}, "/nosuch/web.toml"},
+        {{"--config", ""}, "read the file"},
         {{"--colour"}, "--colour"},
         {{"surplus"}, "surplus"},
     };
@@ -130,6 +136,28 @@ TEST_F(BadInput, Commands)
     expect_refused(run_bmc({"stats", "--instance", instance()}, &server()), "attached: ");
     expect_refused(run_bmc({"stats", "--instance", ".."}, &server()), "instance name");
     expect_refused(run_bmc({"detach", "--all"}, &server()), "--all");
+}
+
+TEST_F(BadInput, File)
+{
+    const std::string path = testing::TempDir() + lab().name() + ".toml";
+    const std::pair<const char *, const char *> rows[] = {
+        {"interface = \"veth0\"\nports = 1\n", ".toml:2): there is none"},
+        {"interface = \"veth0\"\n\nport = \"1\"\n", ".toml:3): it takes an integer"},
+        {"interface = \"veth0\"\nport = 0\n", "port '0' ("},
+        {"interface = \"veth0\nport = 1\n", ".toml:1"},
+        {"interface = \"nosuchif0\"\n", "'nosuchif0'"},
+        {"port = 1\n", "name one with --interface or in the instance's file"},
+    };
+
+    for (const auto &[text, part] : rows) {
+        SCOPED_TRACE(text);
+        std::ofstream(path) << text;
+        for (const char *const command : {"attach", "run"})
+            expect_refused(
+                run_bmc({command, "--config", path, "--instance", instance()}, &server()), part);
+    }
+    std::filesystem::remove(path);
 }
 
 TEST_F(BadInput, InterfaceWithoutAddress)
