@@ -14,6 +14,7 @@ namespace bmc::cli
 /// Each adds one subcommand, whose callback does the work and throws a
 /// CLI::RuntimeError with the exit code if it fails.
 void add_attach(CLI::App &app);
+void add_check(CLI::App &app);
 void add_detach(CLI::App &app);
 void add_dump(CLI::App &app);
 void add_run(CLI::App &app);
@@ -31,6 +32,9 @@ void complain(const std::string &line);
 /// Complains about an error, with its detail if `verbose`, and ends the command
 /// with exit code 1.
 [[noreturn]] void fail(const Error &error, bool verbose = false);
+
+/// Ends the command with exit code 1; what is wrong was said.
+[[noreturn]] void end_with_failure();
 
 /// The value of a result, or fail().
 template <class T>

@@ -17,6 +17,7 @@ constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
 constexpr const char *examples = R"(Examples:
+  bmc check --interface eth0                  can this host do it, and what is missing?
   bmc attach --interface eth0                 serve port 11211 on all addresses of eth0
   bmc attach --interface eth0 eth1 --port 11211 11212 --memory 8G
   memcached-sr -U 11211 -o bmc=/sys/fs/bpf/bmc/default
@@ -45,6 +46,7 @@ int run(int argc, char **argv)
     app.require_subcommand(1);
     app.footer(examples);
     add_attach(app);
+    add_check(app);
     add_detach(app);
     add_run(app);
     add_status(app);
@@ -87,6 +89,11 @@ void fail(const Error &error, bool verbose)
     if (verbose && !error.detail.empty())
         fmt::print(stderr, "{}\n", error.detail);
     complain(error.line());
+    end_with_failure();
+}
+
+void end_with_failure()
+{
     throw CLI::RuntimeError(exit_failure);
 }
 

@@ -8,11 +8,14 @@
 #include <sys/vfs.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 
 #include "bmc/lib/fd.h"
+#include "bmc/lib/interface.h"
+#include "bmc/lib/libbpf_log.h"
 #include "bmc/lib/tc.h"
 
 namespace bmc
@@ -24,6 +27,40 @@ namespace
 constexpr uint64_t capability(unsigned number)
 {
     return uint64_t{1} << number;
+}
+
+/// mov r0, 0; exit.
+constexpr bpf_insn smallest_program[] = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
+Fd load_smallest(bpf_prog_type type, uint32_t flags = 0)
+{
+    LIBBPF_OPTS(bpf_prog_load_opts, options);
+
+    options.prog_flags = flags;
+    return Fd(bpf_prog_load(type, "bmc_probe", "GPL", smallest_program,
+                            sizeof smallest_program / sizeof smallest_program[0], &options));
+}
+
+bool has_map(bpf_map_type type)
+{
+    return libbpf_probe_bpf_map_type(type, nullptr) == 1;
+}
+
+bool has_helper(bpf_prog_type type, bpf_func_id helper)
+{
+    return libbpf_probe_bpf_helper(type, helper, nullptr) == 1;
+}
+
+bool has_mapped_arrays()
+{
+    LIBBPF_OPTS(bpf_map_create_opts, options);
+
+    options.map_flags = BPF_F_MMAPABLE;
+    return static_cast<bool>(Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "bmc_probe", sizeof(uint32_t),
+                                               sizeof(uint64_t), 1, &options)));
 }
 
 } // namespace
@@ -102,13 +139,7 @@ bool Features::tcx() const
     if (tcx_)
         return *tcx_;
 
-    /* mov r0, 0; exit. */
-    const bpf_insn program[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-    };
-    const Fd fd(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bmc_probe", "GPL", program,
-                              sizeof program / sizeof program[0], nullptr));
+    const Fd fd = load_smallest(BPF_PROG_TYPE_SCHED_CLS);
     if (!fd)
         return false; /* the real load will say why; not remembered */
 
@@ -116,6 +147,25 @@ bool Features::tcx() const
     const Fd link(bpf_link_create(fd.get(), 0, bpf_tcx_egress, nullptr));
     tcx_ = !link && errno == ENODEV;
     return *tcx_;
+}
+
+std::vector<KernelFeature> Features::kernel_features()
+{
+    const LibbpfLog quiet;
+
+    return {
+        {"XDP programs that see frames of several buffers", "5.18",
+         static_cast<bool>(load_smallest(BPF_PROG_TYPE_XDP, BPF_F_XDP_HAS_FRAGS))},
+        {"TC programs", "4.1", static_cast<bool>(load_smallest(BPF_PROG_TYPE_SCHED_CLS))},
+        {"program arrays", "4.2", has_map(BPF_MAP_TYPE_PROG_ARRAY)},
+        {"arrays in the memory of other processes", "5.5", has_mapped_arrays()},
+        {"maps of sockets", "4.14", has_map(BPF_MAP_TYPE_SOCKMAP)},
+        {"maps of devices", "5.4", has_map(BPF_MAP_TYPE_DEVMAP_HASH)},
+        {"bpf_xdp_load_bytes() for XDP", "5.18",
+         has_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes)},
+        {"bpf_check_mtu() for TC", "5.12", has_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_check_mtu)},
+        {"cookies of network namespaces", "5.14", static_cast<bool>(network_namespace())},
+    };
 }
 
 } // namespace bmc

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bmc/lib/result.h"
 
@@ -14,6 +15,13 @@ namespace bmc
 /// CAP_BPF, to take programs off interfaces (detach) CAP_NET_ADMIN too, to load
 /// them (attach) CAP_PERFMON as well.
 enum class Work { attach, detach, read };
+
+/// Something of the kernel's BPF that bmc needs.
+struct KernelFeature {
+    std::string name;  ///< for people: "XDP programs"
+    const char *since; ///< version of Linux that brought it
+    bool present = false;
+};
 
 /// What kernel and process offer. Each probe runs when it is first asked for;
 /// the paths can be replaced by a test.
@@ -41,6 +49,9 @@ class Features
 
     /// The kernel knows TCX links (6.6 and later); needs privilege(attach).
     bool tcx() const;
+
+    /// Each feature that attach() cannot do without; needs privilege(attach).
+    static std::vector<KernelFeature> kernel_features();
 
   private:
     Paths paths_;

@@ -50,8 +50,8 @@ bool strips_tags(int socket, const std::string &name)
     return ioctl(socket, SIOCETHTOOL, &request) == 0 && (flags.data & ETH_FLAG_RXVLAN) != 0;
 }
 
-/// Whether the interface has no device behind it, or a paravirtual one.
-bool takes_partial_checksums(int socket, const std::string &name)
+/// What ethtool(8) shows of the interface's driver; empty if there is none.
+ethtool_drvinfo driver_info(int socket, const std::string &name)
 {
     ethtool_drvinfo info = {};
     ifreq request = request_for(name);
@@ -59,7 +59,13 @@ bool takes_partial_checksums(int socket, const std::string &name)
     info.cmd = ETHTOOL_GDRVINFO;
     request.ifr_data = reinterpret_cast<char *>(&info);
     if (ioctl(socket, SIOCETHTOOL, &request) != 0)
-        return true; /* not even a driver */
+        return {};
+    return info;
+}
+
+/// Whether the interface has no device behind it, or a paravirtual one.
+bool takes_partial_checksums(const ethtool_drvinfo &info)
+{
     return info.bus_info[0] == '\0' ||
            std::find(paravirtual_drivers.begin(), paravirtual_drivers.end(),
                      std::string_view(info.driver)) != paravirtual_drivers.end();
@@ -134,7 +140,14 @@ Result<Interface> find_interface(const std::string &name)
         return failed(0, "it does not carry Ethernet frames; name one that does");
     std::memcpy(found.mac.byte, request.ifr_hwaddr.sa_data, sizeof found.mac.byte);
 
-    found.partial_checksums = takes_partial_checksums(socket.get(), name);
+    if (ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0)
+        return failed(errno, "its flags could not be read");
+    found.up = (request.ifr_flags & IFF_UP) != 0;
+    found.carrier = (request.ifr_flags & IFF_RUNNING) != 0;
+
+    const ethtool_drvinfo driver = driver_info(socket.get(), name);
+    found.driver = driver.driver;
+    found.partial_checksums = takes_partial_checksums(driver);
     found.strips_vlan_tags = strips_tags(socket.get(), name);
     return found;
 }
@@ -180,6 +193,18 @@ Result<bool> is_local(const Address &address)
         }
     }
     return false;
+}
+
+uint32_t scope_of(const Address &address)
+{
+    const auto list = list_addresses();
+
+    if (address.family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address.v6) || !list)
+        return 0;
+    for (const ifaddrs *entry = list->get(); entry != nullptr; entry = entry->ifa_next)
+        if (entry->ifa_addr != nullptr && address_of(*entry->ifa_addr) == address)
+            return reinterpret_cast<const sockaddr_in6 *>(entry->ifa_addr)->sin6_scope_id;
+    return 0;
 }
 
 Result<std::vector<uint32_t>> broadcast_addresses()

@@ -21,6 +21,9 @@ struct Interface {
     uint32_t index = 0;
     uint32_t mtu = 0; ///< bytes of IP packet
     bmc_mac mac = {};
+    bool up = false;      ///< as `ip link set up` makes it
+    bool carrier = false; ///< has a link
+    std::string driver;   ///< its name; empty if the device does not tell
     /// Frames may come from a stack that leaves UDP checksums to the device:
     /// the interface is virtual, or hands on frames of other virtual machines.
     bool partial_checksums = false;
@@ -50,6 +53,10 @@ Result<std::vector<Address>> interface_addresses(const std::vector<std::string> 
 /// current network namespace has it, whichever that is, or a loopback interface
 /// has its whole subnet.
 Result<bool> is_local(const Address &address);
+
+/// The index by which a link-local address of this host is to be used (sin6_scope_id);
+/// 0 for others.
+uint32_t scope_of(const Address &address);
 
 /// The broadcast addresses of the host's IPv4 subnets, in network byte order.
 Result<std::vector<uint32_t>> broadcast_addresses();

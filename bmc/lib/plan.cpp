@@ -32,12 +32,14 @@ Result<std::vector<Interface>> plan_interfaces(const AttachOptions &options)
     return found;
 }
 
-/// "eth0 has 10.0.0.1, fd00::1; eth1 has none"
+/// "eth0 has 10.0.0.1, fd00::1; eth1 has none"; nothing of one that is not there.
 Result<std::string> describe_addresses(const std::vector<std::string> &interfaces)
 {
     std::vector<std::string> parts;
 
     for (const std::string &name : interfaces) {
+        if (!find_interface(name))
+            continue;
         const auto addresses = interface_addresses({name});
         if (!addresses)
             return addresses.error();

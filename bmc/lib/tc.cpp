@@ -147,6 +147,14 @@ Status add_filter(const Interface &interface, TcDirection direction, TcFilter fi
     return Done{};
 }
 
+uint32_t filter_program(uint32_t ifindex, TcDirection direction, TcFilter filter)
+{
+    const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
+    bpf_tc_opts query = options_of(filter);
+
+    return bpf_tc_query(&hook, &query) == 0 ? query.prog_id : 0;
+}
+
 Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, uint32_t program_id)
 {
     const auto filters = list_filters(ifindex, direction);
@@ -158,11 +166,10 @@ Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, u
         }))
         return Done{};
 
-    const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
-    bpf_tc_opts query = options_of(filter);
-    if (bpf_tc_query(&hook, &query) != 0 || query.prog_id != program_id)
+    if (filter_program(ifindex, direction, filter) != program_id)
         return Done{}; /* not a BPF filter, or not ours */
 
+    const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
     const bpf_tc_opts removal = options_of(filter);
     const int error = bpf_tc_detach(&hook, &removal);
     if (error != 0)

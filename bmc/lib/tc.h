@@ -49,6 +49,9 @@ struct TcFilter {
 /// Whether the interface has a clsact qdisc.
 Result<bool> has_clsact(uint32_t ifindex);
 
+/// Whether the interface has an ingress qdisc, which takes clsact's place.
+Result<bool> has_ingress_qdisc(uint32_t ifindex);
+
 /// All filters of one side of an interface's clsact qdisc; none without one.
 Result<std::vector<TcFilter>> list_filters(uint32_t ifindex, TcDirection direction);
 
@@ -61,6 +64,9 @@ Result<TcFilter> choose_filter(const Interface &interface, TcDirection direction
 
 /// Attaches a direct-action filter; an error if the place is taken.
 Status add_filter(const Interface &interface, TcDirection direction, TcFilter filter, int program);
+
+/// Id of the BPF program of a filter; 0 if there is none.
+uint32_t filter_program(uint32_t ifindex, TcDirection direction, TcFilter filter);
 
 /// Removes the filter if it holds the program with this id, and does nothing if
 /// there is none, or a foreign one.

@@ -93,9 +93,7 @@ std::string_view kind_of(const nlmsghdr &header)
     return {};
 }
 
-} // namespace
-
-Result<bool> has_clsact(uint32_t ifindex)
+Result<bool> has_qdisc(uint32_t ifindex, std::string_view kind)
 {
     tcmsg filter = {};
     bool found = false;
@@ -103,13 +101,24 @@ Result<bool> has_clsact(uint32_t ifindex)
     filter.tcm_family = AF_UNSPEC;
     const Status done = dump(RTM_GETQDISC, filter, [&](const nlmsghdr &header) {
         if (header.nlmsg_type == RTM_NEWQDISC &&
-            message_of(header).tcm_ifindex == static_cast<int>(ifindex) &&
-            kind_of(header) == "clsact")
+            message_of(header).tcm_ifindex == static_cast<int>(ifindex) && kind_of(header) == kind)
             found = true;
     });
     if (!done)
         return done.error();
     return found;
+}
+
+} // namespace
+
+Result<bool> has_clsact(uint32_t ifindex)
+{
+    return has_qdisc(ifindex, "clsact");
+}
+
+Result<bool> has_ingress_qdisc(uint32_t ifindex)
+{
+    return has_qdisc(ifindex, "ingress");
 }
 
 Result<std::vector<TcFilter>> list_filters(uint32_t ifindex, TcDirection direction)
