@@ -255,7 +255,7 @@ TEST_F(Check, DriverWithoutXdp)
     EXPECT_EQ(automatic["XDP of lo"].verdict, "ok");
     EXPECT_THAT(automatic["XDP of lo"].message, HasSubstr("TC ingress answers instead"));
     EXPECT_EQ(check({"--interface", "lo", "--mode", "native"})["XDP of lo"].verdict, "fail");
-    for (const char *mode : {"auto", "native", "generic", "tc"})
+    for (const char *mode : {"auto", "native", "generic"})
         expect_attach_agrees({"--interface", "lo", "--mode", mode});
 }
 
