@@ -8,6 +8,7 @@
  */
 
 #include "served.h"
+#include "stock.h"
 
 #define BMC_MAX_MACS  16
 #define BMC_MAX_VLANS 16
@@ -40,6 +41,7 @@ struct bmc_config {
      */
     __u32 partial_checksums;
     __u32 tc_only; /* 1 if no XDP program is attached and TC ingress sees every packet first */
+    struct bmc_stock_config stock;
 };
 
 /*
@@ -52,7 +54,8 @@ struct bmc_config {
 #define BMC_VLAN_SERVICE (1U << 24)
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_config) == sizeof(struct bmc_served) + 16 + 8 * BMC_MAX_MACS +
-                                                   4 * BMC_MAX_VLANS + 4 * BMC_MAX_ADDRESSES + 16,
+                                                   4 * BMC_MAX_VLANS + 4 * BMC_MAX_ADDRESSES + 16 +
+                                                   sizeof(struct bmc_stock_config),
                   "no holes");
 
 #endif

@@ -5,7 +5,8 @@
 /*
  * Every counter of the kernel programs: X(name, help). The enum, the storage,
  * the report of `bmc stats` and the metric names all come from this one list.
- * Names ending in _keys count keys, all others count packets.
+ * Names ending in _keys count keys, follow_* and advance_* what they say, all others
+ * packets.
  *
  * Every packet that arrives counts once in rx_other or rx_requests; a request
  * ends in exactly one of hit, an rx_pass_* or an rx_miss_* reason, at XDP or, if it
@@ -43,6 +44,7 @@
     X(rx_pass_keys, "passed up: more keys than one pass can look up or take")                 \
     X(rx_pass_origin, "passed up: no origin answers at this address")                         \
     X(rx_pass_generation, "passed up: a flush or a start of the origin is in progress")       \
+    X(rx_pass_untracked, "passed up: a connection to the stock memcached is not followed")    \
     X(rx_pass_too_large, "passed up: the reply would take more than two datagrams")           \
     X(rx_pass_mtu, "passed up: the reply would not fit the MTU")                              \
     X(rx_pass_room, "passed up: the frame cannot grow to the size of the reply")              \
@@ -58,6 +60,20 @@
     /* ingress: writes seen */                                                                \
     X(invalidate_keys, "clocks advanced for write commands that came over UDP")               \
     X(invalidate_incomplete, "datagrams with writes that were not followed to their end")     \
+    /* ingress: leases, with a stock memcached */                                             \
+    X(lease_keys, "keys of gets passed up whose reply may be installed")                      \
+    X(lease_none_keys, "keys that may not: written, expired or flushed not long ago")         \
+    X(lease_poisoned_keys, "keys that may not: two requests that cannot be told apart")       \
+    /* writes to a stock memcached, over TCP and UDP */                                       \
+    X(follow_connections, "TCP connections to memcached that are followed")                   \
+    X(follow_commands, "commands to memcached that were read")                                \
+    X(follow_writes, "clocks advanced for them")                                              \
+    X(follow_values, "values that came in more than one piece")                               \
+    X(follow_overlaps, "segments of TCP whose first bytes had come before")                   \
+    X(follow_untracked, "connections and datagrams that cannot be followed")                  \
+    X(advance_flush, "generation advanced: flush_all")                                        \
+    X(advance_untracked, "generation advanced: what comes cannot be followed")                \
+    X(advance_busy, "generation advanced: a slot was written by too many at once")            \
     /* egress */                                                                              \
     X(tx_other, "packets that are not plain UDP from a configured port")                      \
     X(tx_replies, "UDP datagrams of the origin from a configured port")                       \
@@ -73,7 +89,8 @@
     X(fill_grant_keys, "of them, from the grant of a write instead of a reply")               \
     X(fill_same_keys, "values already installed at this clock version")                       \
     X(fill_no_grant_keys, "values not installed: no matching grant")                          \
-    X(fill_stale_keys, "values not installed: granted before a later write or flush")         \
+    X(fill_no_lease_keys, "values not installed: no lease of a stock memcached's reply")      \
+    X(fill_stale_keys, "values not installed: granted or leased before a write or flush")     \
     X(fill_too_large_keys, "values not installed: they do not fit two datagrams")             \
     X(fill_internal_keys, "values not installed: a map failed; should never count")           \
     X(fill_busy_keys, "values not installed: the bucket was being written")                   \

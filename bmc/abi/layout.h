@@ -10,9 +10,10 @@
  */
 
 #include "served.h"
+#include "stock.h"
 
 /* Raised whenever anything in abi/ changes its meaning or its place. */
-#define BMC_LAYOUT_VERSION 4
+#define BMC_LAYOUT_VERSION 5
 #define BMC_MAGIC          0x31636d62 /* "bmc1" in memory on little endian */
 
 #define BMC_PIN_ROOT "/sys/fs/bpf/bmc"
@@ -59,10 +60,14 @@ struct bmc_control {
     __u32 origin_pid; /* in the origin's own pid namespace, 0 if none; for reports only */
     __u32 reserved;
     struct bmc_served served;
+    __u64 reserved2[4];
+    struct bmc_stock stock; /* all zero with memcached-sr */
 };
 
 BMC_STATIC_ASSERT(__builtin_offsetof(struct bmc_control, served) == BMC_CACHE_LINE,
                   "one cache line before");
+BMC_STATIC_ASSERT(__builtin_offsetof(struct bmc_control, stock) % BMC_CACHE_LINE == 0,
+                  "starts a cache line");
 
 /*
  * A clock is a word: the version is all of it but the lowest bit, which says that
@@ -128,24 +133,38 @@ BMC_INLINE __u32 bmc_grant_index(__u64 key_hash, __u64 count)
 }
 
 /*
- * Check word of a grant. Detects torn reads and writes, not an adversary: the
+ * Check word of some fields. Detects torn reads and writes, not an adversary: the
  * fields go through multiply-and-shift steps with the finalizer constants of
- * MurmurHash3 (public domain, Austin Appleby). Never zero for a void grant.
+ * MurmurHash3 (public domain, Austin Appleby). Never zero for fields that are all zero.
  */
-BMC_INLINE __u64 bmc_grant_check(const struct bmc_grant *g)
+BMC_INLINE __u64 bmc_check(const __u64 *fields, int count)
 {
-    const __u64 fields[5] = {g->key_hash, g->version, g->generation, g->deadline_ns, g->content};
     __u64 sum = 0x9e3779b97f4a7c15ULL; /* 2^64 / golden ratio */
     int i;
 
 #ifdef __clang__
 #pragma unroll
 #endif
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < count; i++) {
         sum = (sum ^ fields[i]) * 0xff51afd7ed558ccdULL;
         sum ^= sum >> 33;
     }
     return sum * 0xc4ceb9fe1a85ec53ULL;
+}
+
+BMC_INLINE __u64 bmc_grant_check(const struct bmc_grant *g)
+{
+    const __u64 fields[5] = {g->key_hash, g->version, g->generation, g->deadline_ns, g->content};
+
+    return bmc_check(fields, 5);
+}
+
+BMC_INLINE __u64 bmc_lease_check(const struct bmc_lease *l)
+{
+    const __u64 fields[6] = {l->flow,       l->key_hash, l->version,
+                             l->generation, l->time_ns,  l->deadline_ns};
+
+    return bmc_check(fields, 6);
 }
 
 #endif
