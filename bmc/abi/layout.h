@@ -44,10 +44,10 @@
 /*
  * The control map. The first line holds everything the hit path reads.
  *
- * generation is odd while the meaning of all items is changing (start of an
- * origin, flush_all) and even otherwise; it only grows, also over restarts. The
- * origin writes it and origin_pid; the rest is written once by the loader before
- * anything is attached. Both counts are powers of two.
+ * generation is odd while the meaning of all items is changing (start of an origin,
+ * flush_all) and even otherwise; it only grows, by atomic additions: the origin's of 1,
+ * those of `bmc flush` of 2. The origin writes origin_pid too, the loader the rest, once,
+ * before anything is attached. Both counts are powers of two.
  */
 struct bmc_control {
     __u64 seed[2];

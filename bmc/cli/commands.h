@@ -17,6 +17,7 @@ void add_attach(CLI::App &app);
 void add_check(CLI::App &app);
 void add_detach(CLI::App &app);
 void add_dump(CLI::App &app);
+void add_flush(CLI::App &app);
 void add_run(CLI::App &app);
 void add_stats(CLI::App &app);
 void add_status(CLI::App &app);

@@ -52,6 +52,7 @@ int run(int argc, char **argv)
     add_status(app);
     add_stats(app);
     add_dump(app);
+    add_flush(app);
     add_version(app);
 
     try {

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "bmc/protocol/scan.h"
+
 namespace bmc
 {
 
@@ -113,6 +115,38 @@ std::string escape_key(std::string_view key)
             fmt::format_to(std::back_inserter(text), "\\x{:02x}", static_cast<unsigned char>(c));
     }
     return text;
+}
+
+std::optional<std::string> unescape_key(std::string_view text)
+{
+    constexpr size_t digits = 2;
+    std::string key;
+
+    while (!text.empty()) {
+        const char c = text.front();
+        text.remove_prefix(1);
+        if (c != '\\') {
+            key += c;
+        } else if (text.starts_with('\\')) {
+            key += c;
+            text.remove_prefix(1);
+        } else {
+            uint8_t byte = 0;
+            if (!text.starts_with('x') || text.size() < 1 + digits)
+                return std::nullopt;
+            const char *const end = text.data() + 1 + digits;
+            const auto [stop, failure] = std::from_chars(text.data() + 1, end, byte, 16);
+            if (failure != std::errc() || stop != end)
+                return std::nullopt;
+            key += static_cast<char>(byte);
+            text.remove_prefix(1 + digits);
+        }
+    }
+    constexpr std::string_view none_of_a_key(" \r\n\0", 4);
+    if (key.empty() || key.size() > BMC_KEY_MAX ||
+        key.find_first_of(none_of_a_key) != std::string::npos)
+        return std::nullopt;
+    return key;
 }
 
 } // namespace bmc

@@ -3,6 +3,7 @@
 #define BMC_LIB_ENTRIES_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,11 @@ bool read_bucket(const bmc_bucket &bucket, std::vector<CachedEntry> &entries);
 /// A key in printable ASCII: a backslash is doubled, every other byte that is not
 /// printable becomes \xNN.
 std::string escape_key(std::string_view key);
+
+/// The key that escape_key() writes so; nothing if a backslash is followed by anything
+/// else, or if no key of memcached is it: they have 1 to 250 bytes, none of them a
+/// blank, a NUL or the end of a line.
+std::optional<std::string> unescape_key(std::string_view text);
 
 } // namespace bmc
 

@@ -21,7 +21,7 @@ Result<uint32_t> max_entries(const Fd &map, const std::string &path)
     return info.max_entries;
 }
 
-Result<MappedArray> MappedArray::open(const std::string &path, size_t value_size)
+Result<MappedArray> MappedArray::open(const std::string &path, size_t value_size, Access access)
 {
     const auto map = open_map(path, BPF_MAP_TYPE_ARRAY, value_size);
     if (!map)
@@ -31,7 +31,8 @@ Result<MappedArray> MappedArray::open(const std::string &path, size_t value_size
         return count.error();
 
     const size_t bytes = size_t{*count} * value_size;
-    void *const memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, map->get(), 0);
+    const int protection = access == Access::write ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *const memory = mmap(nullptr, bytes, protection, MAP_SHARED, map->get(), 0);
     if (memory == MAP_FAILED)
         return Error{"map into memory", path, errno, {}, {}};
     MappedArray mapped;

@@ -16,13 +16,17 @@ namespace bmc
 /// Number of elements that a map was made for.
 Result<uint32_t> max_entries(const Fd &map, const std::string &path);
 
-/// A pinned, mmapable array map in this process's memory, read-only; unmapped with this
-/// object. The kernel programs go on writing to it: what is read may be half written.
+/// A pinned, mmapable array map in this process's memory; unmapped with this object.
+/// Kernel programs and origin go on writing to it: what is read may be half written, and
+/// what is written must be in one atomic step.
 class MappedArray
 {
   public:
+    enum class Access { read, write };
+
     /// Values must be multiples of eight bytes, as the kernel rounds them up to that.
-    static Result<MappedArray> open(const std::string &path, size_t value_size);
+    static Result<MappedArray> open(const std::string &path, size_t value_size,
+                                    Access access = Access::read);
 
     MappedArray() = default;
     MappedArray(MappedArray &&other) noexcept
@@ -47,6 +51,13 @@ class MappedArray
     const T *values() const
     {
         return static_cast<const T *>(memory_);
+    }
+
+    /// The same, of an array that was opened to write.
+    template <class T>
+    T *writable()
+    {
+        return static_cast<T *>(memory_);
     }
 
   private:

@@ -43,7 +43,7 @@ std::string metrics_text(const Stats &stats)
                               "memory of clocks, grants and buckets",
                               static_cast<double>(stats.memory_bytes)));
     families.push_back(family(stats, MetricType::Gauge, "bmc_generation",
-                              "generation, which starts and flushes of the origin advance",
+                              "generation, which starts of the origin and flushes advance",
                               static_cast<double>(stats.generation)));
     families.push_back(family(stats, MetricType::Gauge, "bmc_origin_attached",
                               "1 if a memcached-sr is the origin of the instance, 0 otherwise",

@@ -26,6 +26,8 @@
  *            port, with any contents, which change in any way; it ends; the
  *            origin starts again, with any contents (a memory file), or dies
  *            starting.
+ * -DBMC_FLUSH  `bmc flush` adds 2 to the generation, at any time, whether the origin
+ *            lives or not.
  * -DBREAK_*  takes one safeguard away: the model must then be refuted.
  *
  * How it is kept small without leaving out anything that can happen:
@@ -58,6 +60,9 @@
  *   entry or a reply at once, makes no difference to what can be answered.
  * - Whether a grant has the value with it is left open: a reader may have it from any.
  *   (With BREAK_TEXT_CONTENT it matters what was left.)
+ * - The origin looks at the generation and adds 1 to it in one step, in truth in two.
+ *   Only a `bmc flush` can come in between, which leaves odd odd and even even: it may
+ *   as well come before.
  * - The origin's second look at the generation, before it publishes, is left
  *   out: it saves grants that would never match and nothing depends on it.
  * - bmc's ticks for writes that it sees on the wire come at any time (Snoop).
@@ -562,6 +567,44 @@ proctype Flusher()
 }
 #endif
 
+#ifdef BMC_FLUSH
+/*
+ * BREAK_BMC_FLUSH_STORE: it reads the generation, adds 2 and stores that, and what the
+ * origin did in between is lost. BREAK_BMC_FLUSH_ONE: it adds 1.
+ */
+#ifdef BREAK_BMC_FLUSH_ONE
+#define BMC_FLUSH_STEP 1
+#else
+#define BMC_FLUSH_STEP 2
+#endif
+proctype BmcFlush()
+{
+#ifdef BREAK_BMC_FLUSH_STORE
+    byte was;
+
+    do
+    :: atomic {
+        generation + BMC_FLUSH_STEP <= LAST_GENERATION ->
+        was = generation
+    }
+       atomic {
+        generation = was + BMC_FLUSH_STEP;
+        was = 0;
+        forget()
+    }
+    od
+#else
+    do
+    :: atomic {
+        generation + BMC_FLUSH_STEP <= LAST_GENERATION ->
+        generation = generation + BMC_FLUSH_STEP;
+        forget()
+    }
+    od
+#endif
+}
+#endif
+
 #ifdef EXPIRY
 proctype Time()
 {
@@ -670,6 +713,9 @@ init
 #endif
 #ifdef FLUSH
         run Flusher();
+#endif
+#ifdef BMC_FLUSH
+        run BmcFlush();
 #endif
 #ifdef EXPIRY
         run Time();

@@ -132,5 +132,23 @@ TEST(EscapeKey, LeavesPrintableAsciiOnly)
     EXPECT_EQ(escape_key(std::string("\0 \x1b\x7f\xff", 5)), "\\x00\\x20\\x1b\\x7f\\xff");
 }
 
+TEST(UnescapeKey, UndoesWhatEscapeKeyDoes)
+{
+    const std::string key = "a\\x41\x1b\x7f\xff";
+
+    EXPECT_EQ(unescape_key(escape_key(key)), key);
+    EXPECT_EQ(unescape_key("user:1~!"), "user:1~!");
+    EXPECT_EQ(unescape_key("\\xC3\\xa9"), "\xc3\xa9");
+    EXPECT_EQ(unescape_key(std::string(250, 'k')), std::string(250, 'k'));
+}
+
+TEST(UnescapeKey, TakesNothingThatIsNoKey)
+{
+    for (const std::string text : {"", "two words", "a\nb", "a\rb", "\\x00", "\\x20", "\\", "\\n",
+                                   "\\x", "\\x4", "\\x4g", "\\x+4", "\\x 4"})
+        EXPECT_EQ(unescape_key(text), std::nullopt) << '"' << text << '"';
+    EXPECT_EQ(unescape_key(std::string(251, 'k')), std::nullopt);
+}
+
 } // namespace
 } // namespace bmc::test
