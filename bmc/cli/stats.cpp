@@ -2,7 +2,9 @@
 #include "bmc/lib/stats.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,7 +13,8 @@
 #include "bmc/cli/commands.h"
 #include "bmc/lib/attach.h"
 #include "bmc/lib/features.h"
-#include "bmc/lib/parse.h"
+#include "bmc/lib/origin_stats.h"
+#include "bmc/lib/status.h"
 
 namespace bmc::cli
 {
@@ -23,7 +26,11 @@ struct Arguments {
     std::string instance = default_instance;
     bool json = false;
     bool all = false;
+    bool with_origin = false;
 };
+
+/// How long memcached may take to answer at one address.
+constexpr std::chrono::seconds origin_limit{1};
 
 /// A heading of the report, and the beginnings of the names that it gathers.
 struct Group {
@@ -54,7 +61,35 @@ size_t group_of(std::string_view counter)
     return static_cast<size_t>(std::find_if(groups.begin(), groups.end(), takes) - groups.begin());
 }
 
-void print_json(const Stats &stats)
+/// Asks the memcached-sr of the instance at each place where it is attached.
+OriginStats ask_origin_of(const std::string &instance)
+{
+    const InstanceStatus status = check(read_status(instance));
+    std::vector<Endpoint> endpoints;
+
+    if (!status.origin)
+        fail(Error{"ask memcached for its statistics",
+                   "",
+                   0,
+                   fmt::format("no memcached-sr runs on '{}'", instance),
+                   {}});
+    for (const uint16_t port : status.ports)
+        for (const Address &address : status.addresses)
+            endpoints.push_back({address, port});
+    return check(ask_origin(endpoints, status.origin->pid, origin_limit));
+}
+
+nlohmann::ordered_json to_json(const GetCounts &gets)
+{
+    const auto ratio = gets.hit_ratio();
+
+    return {{"cmd_get", gets.cmd_get},
+            {"get_hits", gets.get_hits},
+            {"get_misses", gets.get_misses},
+            {"hit_ratio", ratio ? nlohmann::ordered_json(*ratio) : nlohmann::ordered_json()}};
+}
+
+void print_json(const Stats &stats, const std::optional<OriginStats> &origin)
 {
     nlohmann::ordered_json interfaces = nlohmann::ordered_json::array();
     nlohmann::ordered_json counters;
@@ -65,12 +100,20 @@ void print_json(const Stats &stats)
                               {"tc", kind_name(interface.tc)}});
     for (size_t i = 0; i < counter_infos.size(); i++)
         counters[std::string(counter_infos[i].name)] = stats.counters[i];
-    const nlohmann::ordered_json report = {
+    nlohmann::ordered_json report = {
         {"instance", stats.instance},         {"interfaces", std::move(interfaces)},
         {"origin_alive", stats.origin_alive}, {"without_origin", stats.without_origin},
         {"generation", stats.generation},     {"memory_bytes", stats.memory_bytes},
         {"counters", std::move(counters)},
     };
+    if (origin) {
+        const GetCounts kernel = kernel_gets(stats);
+        report["with_origin"] = {
+            {"server", origin->server},           {"pid", origin->pid},
+            {"uptime", origin->uptime},           {"kernel", to_json(kernel)},
+            {"memcached", to_json(origin->gets)}, {"together", to_json(kernel + origin->gets)},
+        };
+    }
     fmt::print("{}\n", report.dump(4));
 }
 
@@ -112,15 +155,47 @@ void print_table(const Stats &stats, bool all)
     }
 }
 
+std::string ratio_text(const GetCounts &gets)
+{
+    const auto ratio = gets.hit_ratio();
+
+    return ratio ? fmt::format("{:.1f} %", 100 * *ratio) : "-";
+}
+
+void print_with_origin(const Stats &stats, const OriginStats &origin)
+{
+    const GetCounts kernel = kernel_gets(stats);
+    const GetCounts both = kernel + origin.gets;
+    const auto line = [](std::string_view name, const auto &a, const auto &b, const auto &c) {
+        fmt::print("  {:<12}{:>16}{:>16}{:>16}\n", name, a, b, c);
+    };
+
+    fmt::print("\nkeys that were asked for, with those of memcached (pid {}, at {})\n", origin.pid,
+               origin.server);
+    line("", "kernel", "memcached", "together");
+    line("cmd_get", kernel.cmd_get, origin.gets.cmd_get, both.cmd_get);
+    line("get_hits", kernel.get_hits, origin.gets.get_hits, both.get_hits);
+    line("get_misses", kernel.get_misses, origin.gets.get_misses, both.get_misses);
+    line("hit ratio", ratio_text(kernel), ratio_text(origin.gets), ratio_text(both));
+    fmt::print("  the kernel counts since attach, memcached since its start {} s ago\n",
+               origin.uptime);
+}
+
 void run(const Arguments &arguments)
 {
     check(Features().privilege(Work::read));
     const Stats stats = check(read_stats(arguments.instance));
+    std::optional<OriginStats> origin;
 
-    if (arguments.json)
-        print_json(stats);
-    else
+    if (arguments.with_origin)
+        origin = ask_origin_of(arguments.instance);
+    if (arguments.json) {
+        print_json(stats, origin);
+    } else {
         print_table(stats, arguments.all);
+        if (origin)
+            print_with_origin(stats, *origin);
+    }
 }
 
 } // namespace
@@ -133,12 +208,15 @@ void add_stats(CLI::App &app)
 
     command->footer("Examples:\n"
                     "  bmc stats\n"
+                    "  bmc stats --with-origin\n"
                     "  bmc stats --instance web --json");
     command->add_option("--instance", arguments->instance, "Name of the instance")
         ->type_name("NAME")
         ->capture_default_str();
     command->add_flag("--json", arguments->json, "Print one JSON object");
     command->add_flag("--all", arguments->all, "Show counters that are zero too");
+    command->add_flag("--with-origin", arguments->with_origin,
+                      "Ask memcached over TCP too, and count its gets with the kernel's");
     command->callback([arguments] { run(*arguments); });
 }
 
