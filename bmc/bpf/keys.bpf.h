@@ -141,6 +141,7 @@ next:
     s->taken = 0;
     return key_end == end ? do_write_reply(ctx, hook, s) : go_to(ctx, hook, RX_HASH_KEYS);
 give_up:
+    note_miss(s);
     /* Behind a key that is not the datagram's last word there may be writes. */
     return key_end == end ? pass(hook, reason) : pass_walked(ctx, hook, s, reason);
 }

@@ -12,6 +12,7 @@
 #include "checksum.bpf.h"
 #include "hook.bpf.h"
 #include "packet.bpf.h"
+#include "sample.bpf.h"
 
 #define REPLY_TTL 64 /* the recommended default of RFC 1700, and Linux's */
 /*
@@ -311,6 +312,7 @@ static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_s
             n->value[BMC_COUNTER_hit_keys] += s->values;
             n->value[BMC_COUNTER_hit_absent_keys] += s->keys - s->values;
             n->value[BMC_COUNTER_hit_tc] += hook == HOOK_TC;
+            sample_hit(s, n->value[outcome]);
         }
     }
     if (hook == HOOK_TC && outcome == BMC_COUNTER_rx_dropped)

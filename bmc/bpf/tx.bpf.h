@@ -12,6 +12,7 @@
 #include "fill.bpf.h"
 #include "hook.bpf.h"
 #include "packet.bpf.h"
+#include "sample.bpf.h"
 
 /* Below the kernel's MAX_TAIL_CALL_CNT (33, include/linux/bpf.h). */
 #define TX_VALUES_MAX 32
@@ -55,8 +56,9 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     struct packet p = {};
     struct tx_scratch *s;
     struct bmc_text *text;
-    __u32 length, payload, half;
+    __u32 length, payload, half, peer;
     __u64 frame = 0;
+    __u16 peer_port;
 
     /*
      * What came in by an interface is none of the origin's: the kernel's own replies
@@ -77,6 +79,9 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     if (length <= BMC_FRAME_SIZE || length > BMC_PAYLOAD_MAX)
         return skip(BMC_COUNTER_tx_pass_length);
     payload = (void *)(p.udp + 1) - data;
+    peer = p.is_ipv6 ? fold_address(((struct ipv6hdr *)p.ip)->daddr.in6_u.u6_addr32, 1)
+                     : ((struct iphdr *)p.ip)->daddr;
+    peer_port = p.udp->dest;
 
     /* Both halves leave from one CPU, unless memcached moved meanwhile: no fill then. */
     if (half && length - BMC_FRAME_SIZE <= BMC_SECOND_DATA_MAX) {
@@ -95,6 +100,8 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
     if (bpf_skb_load_bytes(ctx, payload, text->byte, length))
         return skip(BMC_COUNTER_tx_pass_internal);
     frame = bmc_word(text->byte);
+    if (!(frame >> 16 & 0xffff)) /* the first of its datagrams */
+        end_miss(bmc_flow_mix(peer, peer_port, (__u16)frame));
     if (bmc_half(text->byte + BMC_FRAME_SIZE) != BMC_FOUR('V', 'A', 'L', 'U'))
         return skip(frame == bmc_frame_of(bmc_two(text->byte), 0, 1)
                         ? BMC_COUNTER_tx_pass_no_value

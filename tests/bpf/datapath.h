@@ -137,6 +137,8 @@ class Datapath
     /// one that is there out.
     void set_socket(std::uint32_t endpoint, int fd) const;
     void remove_socket(std::uint32_t endpoint) const;
+    /// The file descriptor of a map, this object's.
+    [[nodiscard]] int map_fd(const char *name) const;
     void remove_stage(const char *array, std::uint32_t index) const;
     [[nodiscard]] std::uint32_t verified_instructions(const char *program) const;
 
@@ -144,7 +146,6 @@ class Datapath
     struct Close {
         void operator()(bpf_object *object) const { bpf_object__close(object); }
     };
-    [[nodiscard]] int map_fd(const char *name) const;
     [[nodiscard]] int program_fd(const char *name) const;
     void poison_scratch(const char *name) const;
     Outcome run(int program, const Bytes &frame, std::optional<std::uint32_t> linear) const;
