@@ -44,7 +44,7 @@ bool BucketCache::get(uint32_t key)
             .length = static_cast<__u16>(keys_.length(key)),
             .sum = bmc_sum_fold(bmc_text_sum(text_.get(), 0, keys_.length(key))),
             .key_length = static_cast<__u8>(keys_.key_size()),
-            .reserved = {}};
+            .filled = {}};
     __u32 evicted = 0;
     if (bmc_cache_fill(&bucket, hash, &head, text_.get(), 0, &evicted) == BMC_FILL_BUSY)
         throw Error("the cache found no room");

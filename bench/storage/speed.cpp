@@ -53,7 +53,7 @@ class Bench
                  .length = static_cast<__u16>(keys_.length(0)),
                  .sum = 0,
                  .key_length = key_size,
-                 .reserved = {}};
+                 .filled = {}};
         for (uint32_t key = 0; key < keys_.size(); key++)
             fill(operation(key));
     }

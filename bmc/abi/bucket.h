@@ -52,8 +52,26 @@ struct bmc_entry {
     __u16 length;      /* bytes of text */
     __u16 sum;         /* ones' complement sum of the text, RFC 1071, folded */
     __u8 key_length;
-    __u8 reserved[3];
+    __u8 filled[3]; /* when it was installed, see below */
 };
+
+/* Seconds of CLOCK_MONOTONIC, modulo 2^24 (194 days), lowest byte first. */
+#define BMC_FILLED_MASK ((1U << 24) - 1)
+
+BMC_INLINE __u32 bmc_entry_filled(const struct bmc_entry *e)
+{
+    return e->filled[0] | (__u32)e->filled[1] << 8 | (__u32)e->filled[2] << 16;
+}
+
+BMC_INLINE void bmc_entry_set_filled(struct bmc_entry *e, __u32 seconds)
+{
+    e->filled[0] = (__u8)seconds;
+    e->filled[1] = (__u8)(seconds >> 8);
+    e->filled[2] = (__u8)(seconds >> 16);
+}
+
+/* All but that in the last word of the head: what two fills of the same value share. */
+#define BMC_ENTRY_SHAPE ((1ULL << 40) - 1)
 
 #define BMC_ENTRY_HEAD 32
 BMC_STATIC_ASSERT(sizeof(struct bmc_entry) == BMC_ENTRY_HEAD, "half a block");

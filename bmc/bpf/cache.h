@@ -331,7 +331,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     const __u32 length = head->length;
     const __u32 count = bmc_entry_blocks(length);
     /* The sum tells another key of the same tag, version and length apart. */
-    const __u64 shape = (__u64)length | ((__u64)head->sum << 16) | ((__u64)head->key_length << 32);
+    const __u64 last = bmc_word((const __u8 *)head + __builtin_offsetof(struct bmc_entry, length));
     const __u16 tag = bmc_tag(hash);
     struct bmc_block_set set;
     __u32 way, first, i, j;
@@ -346,7 +346,8 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     way = bmc_find_way(b, tag);
     if (way < BMC_BUCKET_WAYS) {
         to = bmc_block(b, b->first[way]);
-        if (to[0] == head->version && to[1] == head->generation && to[3] == shape) {
+        if (to[0] == head->version && to[1] == head->generation &&
+            !((to[3] ^ last) & BMC_ENTRY_SHAPE)) {
             bmc_bucket_unlock(b);
             return BMC_FILL_SAME;
         }
@@ -373,7 +374,7 @@ BMC_INLINE enum bmc_fill_result bmc_cache_fill(struct bmc_bucket *b, __u64 hash,
     to[0] = head->version;
     to[1] = head->generation;
     to[2] = head->deadline_ns;
-    to[3] = shape;
+    to[3] = last;
     for (j = 0; j < 4; j++)
         to[4 + j] = bmc_word(text + 8 * j);
     for (i = 1; i < BMC_ENTRY_BLOCKS_MAX; i++) {

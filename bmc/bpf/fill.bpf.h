@@ -82,6 +82,7 @@ static __always_inline enum bmc_counter fill(struct fill_scratch *f, __u32 pos)
     f->head.deadline_ns = g.deadline_ns;
     f->head.length = length;
     f->head.key_length = f->value.key_length;
+    bmc_entry_set_filled(&f->head, bpf_ktime_get_ns() / 1000000000);
     f->head.sum = bmc_sum_fold(text_sum(&f->text, pos, length));
     switch (install(bucket, hash, f, pos)) {
     case BMC_FILL_DONE:

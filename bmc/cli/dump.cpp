@@ -11,6 +11,7 @@
 #include "bmc/lib/attach.h"
 #include "bmc/lib/cache_reader.h"
 #include "bmc/lib/features.h"
+#include "bmc/lib/samples.h"
 
 namespace bmc::cli
 {
@@ -83,17 +84,27 @@ Summary walk(const CacheReader &reader, const Arguments &arguments, Show show)
     return summary;
 }
 
-void print_table(const CacheReader &reader, const Arguments &arguments)
+/// How many of the sampled hits were of this entry's key.
+uint64_t samples_of(const SampledKeys &sampled, const CachedEntry &entry)
 {
-    fmt::print("{:>8}  {:>14}  {:<7}  {:<3}  {}\n", "bytes", "expires in", "state", "hit", "key");
+    const auto found = sampled.find(entry.key);
+
+    return found == sampled.end() ? 0 : found->second;
+}
+
+void print_table(const CacheReader &reader, const Arguments &arguments, const SampledKeys &sampled)
+{
+    fmt::print("{:>8}  {:>10}  {:>14}  {:<7}  {:<3}  {:>7}  {}\n", "bytes", "age", "expires in",
+               "state", "hit", "sampled", "key");
     const Summary summary =
-        walk(reader, arguments, [](const CachedEntry &entry, EntryState state, uint64_t now) {
+        walk(reader, arguments, [&](const CachedEntry &entry, EntryState state, uint64_t now) {
             const auto left = milliseconds_left(entry, now);
             const std::string expires =
                 !left ? "never" : fmt::format("{:.1f} s", static_cast<double>(*left) / 1000);
 
-            fmt::print("{:>8}  {:>14}  {:<7}  {:<3}  {}\n", entry.size, expires, state_name(state),
-                       entry.visited ? "yes" : "no", escape_key(entry.key));
+            fmt::print("{:>8}  {:>8} s  {:>14}  {:<7}  {:<3}  {:>7}  {}\n", entry.size,
+                       entry.age(now), expires, state_name(state), entry.visited ? "yes" : "no",
+                       samples_of(sampled, entry), escape_key(entry.key));
         });
 
     fmt::print("\n{} {}, {} of them current{}\n", summary.shown,
@@ -107,7 +118,7 @@ void print_table(const CacheReader &reader, const Arguments &arguments)
 }
 
 /// Entry by entry: all of them together may be more than fits into memory.
-void print_json(const CacheReader &reader, const Arguments &arguments)
+void print_json(const CacheReader &reader, const Arguments &arguments, const SampledKeys &sampled)
 {
     const char *separator = "";
 
@@ -121,10 +132,12 @@ void print_json(const CacheReader &reader, const Arguments &arguments)
                 {"size", entry.size},
                 {"memory", entry.memory},
                 {"flags", entry.flags},
+                {"age", entry.age(now)},
                 {"expires_in_ms", left ? nlohmann::ordered_json(*left) : nlohmann::ordered_json()},
                 {"state", state_name(state)},
                 {"current", state == EntryState::current},
                 {"visited", entry.visited},
+                {"sampled_hits", samples_of(sampled, entry)},
             };
 
             fmt::print("{}\n        {}", separator, one.dump());
@@ -139,10 +152,13 @@ void run(const Arguments &arguments)
     check(Features().privilege(Work::read));
     const CacheReader reader = check(CacheReader::open(arguments.instance));
 
+    const SampleReader samples = check(SampleReader::open(arguments.instance));
+    const SampledKeys sampled = check(samples.read()).keys;
+
     if (arguments.json)
-        print_json(reader, arguments);
+        print_json(reader, arguments, sampled);
     else
-        print_table(reader, arguments);
+        print_table(reader, arguments, sampled);
 }
 
 } // namespace

@@ -77,6 +77,8 @@ std::optional<CachedEntry> parse_entry(const bmc_bucket &bucket, uint32_t first)
         text.size() != entry.size + std::string_view("\n\r\n").size())
         return std::nullopt;
     entry.memory = bmc_entry_blocks(head.length) * BMC_BLOCK_SIZE;
+    entry.text = head.length;
+    entry.filled = bmc_entry_filled(&head);
     entry.version = head.version;
     entry.generation = head.generation;
     entry.deadline_ns = head.deadline_ns;

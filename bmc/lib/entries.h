@@ -18,11 +18,19 @@ struct CachedEntry {
     std::string key;          ///< bytes as the client gave them
     uint32_t flags = 0;       ///< the client's
     uint32_t size = 0;        ///< bytes of value
+    uint32_t text = 0;        ///< bytes of text, "VALUE ...": what a hit sends of it
     uint32_t memory = 0;      ///< bytes that it takes of its bucket
+    uint32_t filled = 0;      ///< bmc_entry_filled()
     uint64_t version = 0;     ///< of the key's clock that it is valid for
     uint64_t generation = 0;  ///< likewise
     uint64_t deadline_ns = 0; ///< CLOCK_MONOTONIC, or BMC_NO_DEADLINE
     bool visited = false;     ///< hit since replacement last considered it
+
+    /// Seconds since it was installed, modulo 194 days; now_ns is CLOCK_MONOTONIC.
+    uint32_t age(uint64_t now_ns) const
+    {
+        return (static_cast<uint32_t>(now_ns / 1'000'000'000) - filled) & BMC_FILLED_MASK;
+    }
 };
 
 /// Appends all entries of a bucket, as they were at one instant, while the kernel may

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "bmc/abi/sample.h"
 #include "bmc/lib/maps.h"
 #include "bmc/protocol/hash.h"
 #include "tests/harness/cache.h"
@@ -24,6 +26,7 @@ namespace bmc::test
 namespace
 {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -69,6 +72,7 @@ class DumpTest : public LoaderTest
         uint64_t version = 0; ///< what a clock shows that was never ticked
         uint64_t generation = test::generation;
         uint64_t deadline_ns = BMC_NO_DEADLINE;
+        uint64_t age = 0; ///< seconds
         bool hit = false;
     };
 
@@ -83,7 +87,8 @@ class DumpTest : public LoaderTest
                 fmt::format("VALUE {} 7 {}\r\n{}\r\n", entry.key, entry.value.size(), entry.value);
             ASSERT_EQ(store
                           .fill(entry.key, hash, text, entry.version, 8, entry.generation,
-                                entry.deadline_ns)
+                                entry.deadline_ns,
+                                static_cast<uint32_t>(now_ns() / second_ns - entry.age))
                           .result,
                       BMC_FILL_DONE);
             if (entry.hit) {
@@ -97,6 +102,21 @@ class DumpTest : public LoaderTest
     uint64_t hash_of(const std::string &key) const
     {
         return bmc_key_hash(control_.seed, key.data(), static_cast<__u32>(key.size()));
+    }
+
+    /// Samples of a key, as its hits leave them, and one that is half written.
+    void put_samples(const std::string &key, uint32_t count) const
+    {
+        const auto map = open_map(cache_->pins() + "/" BMC_PIN_KEY_SAMPLES,
+                                  BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_key_sample));
+        ASSERT_TRUE(map);
+        for (uint32_t i = 0; i <= count; i++) {
+            std::vector<bmc_key_sample> values(static_cast<size_t>(libbpf_num_possible_cpus()));
+            values[0].hash = hash_of(key) ^ (i == count ? 1 : 0);
+            values[0].key_length = static_cast<__u32>(key.size());
+            key.copy(reinterpret_cast<char *>(values[0].key), sizeof values[0].key);
+            ASSERT_EQ(bpf_map_update_elem(map->get(), &i, values.data(), BPF_ANY), 0);
+        }
     }
 
     /// Advances the clock of a key.
@@ -192,8 +212,9 @@ TEST_F(DumpTest, SaysWhetherAnEntryIsCurrent)
 
 TEST_F(DumpTest, ShowsWhatIsStored)
 {
-    put(0, {{.key = "short", .value = std::string(3, 'x'), .hit = true},
-            {.key = "long", .value = std::string(1000, 'x')}});
+    put(0, {{.key = "short", .value = std::string(3, 'x'), .age = 90, .hit = true},
+            {.key = "long", .value = std::string(1000, 'x'), .age = BMC_FILLED_MASK - 100}});
+    put_samples("long", 3);
     const auto entries = json().at("entries");
 
     ASSERT_EQ(entries.size(), 2U);
@@ -204,8 +225,15 @@ TEST_F(DumpTest, ShowsWhatIsStored)
     EXPECT_EQ(entries[1].at("size"), 1000);
     EXPECT_EQ(entries[1].at("memory"), 17 * BMC_BLOCK_SIZE);
     EXPECT_EQ(entries[1].at("visited"), false);
-    EXPECT_THAT(dump(), HasSubstr("\n       3           never  current  yes  short\n"
-                                  "    1000           never  current  no   long\n"));
+    EXPECT_GE(entries[0].at("age"), 90);
+    EXPECT_LT(entries[0].at("age"), BMC_FILLED_MASK - 100);
+    EXPECT_GE(entries[1].at("age"), BMC_FILLED_MASK - 100);
+    EXPECT_EQ(entries[0].at("sampled_hits"), 0);
+    EXPECT_EQ(entries[1].at("sampled_hits"), 3);
+    EXPECT_THAT(dump(), ContainsRegex(
+                            "\n       3 +[0-9]+ s           never  current  yes        0  short\n"
+                            "    1000 +167771[0-9][0-9] s           never  current  no         3  "
+                            "long\n"));
 }
 
 TEST_F(DumpTest, KeysAreEscaped)

@@ -69,7 +69,8 @@ class Store
     }
 
     Filled fill(std::string_view key, __u64 hash, std::string_view text, __u64 version,
-                std::uint32_t pos = 8, __u64 generation = 2, __u64 deadline = BMC_NO_DEADLINE)
+                std::uint32_t pos = 8, __u64 generation = 2, __u64 deadline = BMC_NO_DEADLINE,
+                std::uint32_t seconds = 0)
     {
         const Text source(std::string(pos, '.') + std::string(text), Slack::random);
         bmc_entry head{};
@@ -80,6 +81,7 @@ class Store
         head.deadline_ns = deadline;
         head.length = static_cast<__u16>(text.size());
         head.key_length = static_cast<__u8>(key.size());
+        bmc_entry_set_filled(&head, seconds);
         head.sum = bmc_sum_fold(bmc_text_sum(source.get(), pos, static_cast<__u32>(text.size())));
         filled.result =
             bmc_cache_fill(bucket_.get(), hash, &head, source.get(), pos, &filled.evicted);
