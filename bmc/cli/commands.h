@@ -21,6 +21,7 @@ void add_flush(CLI::App &app);
 void add_run(CLI::App &app);
 void add_stats(CLI::App &app);
 void add_status(CLI::App &app);
+void add_top(CLI::App &app);
 void add_version(CLI::App &app);
 
 /// Writes a line to stdout at once. If that fails, main() says so at the end: it

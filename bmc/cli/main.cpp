@@ -23,6 +23,7 @@ constexpr const char *examples = R"(Examples:
   memcached-sr -U 11211 -o bmc=/sys/fs/bpf/bmc/default
   bmc status                                  where it is attached, and its origin
   bmc stats                                   what the kernel answered, and why not the rest
+  bmc top                                     the same, live
   bmc detach                                  remove everything that attach made
   bmc run --interface eth0                    attach, watch the origin, detach at the end)";
 
@@ -51,6 +52,7 @@ int run(int argc, char **argv)
     add_run(app);
     add_status(app);
     add_stats(app);
+    add_top(app);
     add_dump(app);
     add_flush(app);
     add_version(app);
