@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/attached_programs.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string_view>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "bmc/lib/fd.h"
 #include "bmc/lib/libbpf_log.h"
@@ -29,6 +32,10 @@ AttachedProgram identify(uint32_t id, uint32_t priority = 0)
     return {id, info.name, priority};
 }
 
+/// Name of the program by which libxdp runs several others (xdp-tools,
+/// lib/libxdp/protocol.org).
+constexpr std::string_view libxdp_dispatcher = "xdp_dispatcher";
+
 } // namespace
 
 std::string AttachedProgram::text() const
@@ -36,6 +43,33 @@ std::string AttachedProgram::text() const
     if (id == 0)
         return fmt::format("a filter of priority {}", priority);
     return name.empty() ? fmt::format("id {}", id) : fmt::format("'{}' (id {})", name, id);
+}
+
+std::string join(const std::vector<AttachedProgram> &programs)
+{
+    std::vector<std::string> texts;
+
+    for (const AttachedProgram &program : programs)
+        texts.push_back(program.text());
+    return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+Occupied describe_occupied(const std::vector<AttachedProgram> &programs,
+                           const std::string &interface)
+{
+    const std::string which = programs.empty() ? "" : ": " + join(programs);
+
+    if (std::any_of(programs.begin(), programs.end(), [](const AttachedProgram &program) {
+            return program.name == libxdp_dispatcher;
+        }))
+        return {"libxdp's dispatcher is attached" + which,
+                fmt::format("use --mode tc, which runs beside it and the programs in it, unload "
+                            "them (`xdp-loader unload {} --all`), or name another interface",
+                            interface)};
+    return {"another XDP program is attached" + which,
+            fmt::format("stop what attached it (or `ip link set dev {} xdp off`), name another "
+                        "interface, or use --mode tc",
+                        interface)};
 }
 
 Result<std::vector<AttachedProgram>> xdp_programs_at(uint32_t ifindex)

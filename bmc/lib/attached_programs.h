@@ -22,8 +22,19 @@ struct AttachedProgram {
     std::string text() const;
 };
 
+/// Several of them, with commas between.
+std::string join(const std::vector<AttachedProgram> &programs);
+
 /// The XDP programs of an interface, of all modes.
 Result<std::vector<AttachedProgram>> xdp_programs_at(uint32_t ifindex);
+
+/// Why our XDP program has no place at an interface with these, and what to do.
+struct Occupied {
+    std::string message; ///< "another XDP program is attached: 'xdp_main' (id 12)"
+    std::string advice;
+};
+Occupied describe_occupied(const std::vector<AttachedProgram> &programs,
+                           const std::string &interface);
 
 /// The TCX programs of an interface; none if the kernel has no TCX.
 Result<std::vector<AttachedProgram>> tcx_programs_at(uint32_t ifindex, TcDirection direction);

@@ -28,15 +28,6 @@ constexpr uint32_t full_reply_mtu = 40 + 8 + BMC_UDP_PAYLOAD_MAX;
 /// and what the kernel keeps behind the data, by a cautious measure of drivers.
 constexpr uint32_t one_page_mtu = 3498;
 
-std::string join(const std::vector<AttachedProgram> &programs)
-{
-    std::vector<std::string> texts;
-
-    for (const AttachedProgram &program : programs)
-        texts.push_back(program.text());
-    return fmt::format("{}", fmt::join(texts, ", "));
-}
-
 /// Finds out about one interface.
 class InterfaceCheck
 {
@@ -121,11 +112,8 @@ class InterfaceCheck
         if (!others)
             return fail("XDP of", others.error());
         if (!others->empty()) {
-            add("XDP of", Verdict::fail,
-                fmt::format("another XDP program is attached: {}", join(*others)),
-                fmt::format("stop what attached it (or `ip link set dev {} xdp off`), name another "
-                            "interface, or use --mode tc",
-                            interface_.name));
+            Occupied occupied = describe_occupied(*others, interface_.name);
+            add("XDP of", Verdict::fail, std::move(occupied.message), std::move(occupied.advice));
             return;
         }
         if (options_.mode == ModeChoice::generic) {

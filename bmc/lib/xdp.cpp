@@ -8,23 +8,22 @@
 #include <fmt/format.h>
 #include <linux/if_link.h>
 
+#include "bmc/lib/attached_programs.h"
+
 namespace bmc
 {
 
 namespace
 {
 
-/// Who is there already, as far as the kernel tells.
-std::string occupant(const Interface &interface)
+/// Who is there already, and what to do, as far as the kernel tells.
+std::string occupied(const Interface &interface)
 {
-    LIBBPF_OPTS(bpf_xdp_query_opts, query);
+    const auto programs = xdp_programs_at(interface.index);
+    const Occupied found =
+        describe_occupied(programs ? *programs : std::vector<AttachedProgram>(), interface.name);
 
-    if (bpf_xdp_query(static_cast<int>(interface.index), 0, &query) != 0)
-        return "another XDP program";
-    for (const __u32 id : {query.prog_id, query.drv_prog_id, query.skb_prog_id, query.hw_prog_id})
-        if (id != 0)
-            return fmt::format("another XDP program (id {})", id);
-    return "another XDP program";
+    return found.message + "; " + found.advice;
 }
 
 Error attach_error(const Interface &interface, Mode mode, int code)
@@ -34,10 +33,7 @@ Error attach_error(const Interface &interface, Mode mode, int code)
     switch (code) {
     case EBUSY:
     case EEXIST:
-        hint =
-            fmt::format("{} is attached there; stop what attached it (or `ip link set dev {} xdp "
-                        "off`), name another interface, or use --mode tc",
-                        occupant(interface), interface.name);
+        hint = occupied(interface);
         break;
     case EOPNOTSUPP:
         hint = "its driver has no native XDP; use --mode generic or tc";

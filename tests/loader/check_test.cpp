@@ -235,6 +235,24 @@ TEST_F(Check, WhatIsInTheWayOfClsact)
     run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "ingress"}, &server());
 }
 
+/* Its programs need not go: TC ingress is beside them. */
+TEST_F(Check, DispatcherOfLibxdpIsNamed)
+{
+    const Fd dispatcher = load_libxdp_dispatcher();
+    const Fd link =
+        attach_foreign_xdp(server(), Lab::interface, dispatcher.get(), XDP_FLAGS_DRV_MODE);
+    const Item item = check()["XDP of veth0"];
+    const test::Result refused = run_bmc(arguments("attach", {}), &server());
+
+    EXPECT_EQ(item.verdict, "fail");
+    EXPECT_THAT(item.message, HasSubstr("libxdp's dispatcher is attached"));
+    EXPECT_THAT(item.advice, AllOf(HasSubstr("--mode tc"), HasSubstr("xdp-loader unload veth0")));
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, HasSubstr(item.message + "; " + item.advice));
+    expect_attach_agrees({"--mode", "tc"});
+    EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(dispatcher.get()));
+}
+
 TEST_F(Check, FullTcxIsSaid)
 {
     const std::vector<CountingProgram> programs(max_tcx_programs);

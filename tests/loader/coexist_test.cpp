@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <regex>
+#include <string>
+#include <unistd.h>
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
@@ -125,6 +129,56 @@ TEST_F(Coexist, AnotherXdpProgramIsNotInTheWayOfTc)
         ASSERT_TRUE(detach_in(server(), wanted));
         EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(foreign.get()));
     }
+}
+
+/* A program that libxdp has attached (with its dispatcher, where the kernel takes
+   extensions of programs) goes on with ours beside it, and stays when ours go. */
+TEST_F(Coexist, ProgramOfLibxdpStillRuns)
+{
+    const std::string interface = Lab::interface;
+    const auto dropped = [&] {
+        /* The line of the discard port ends with the packets that met it. */
+        const std::string shown = run_checked({"xdp-filter", "status"}, &server());
+        std::smatch count;
+        return std::regex_search(shown, count, std::regex("\\n +9 +src,udp +(\\d+)\n"))
+                   ? std::stoull(count[1])
+                   : 0;
+    };
+    const AttachOptions ours = options({ModeChoice::tc, TcChoice::tcx});
+    const auto seen = [&ours] {
+        return (*read_stats(ours.instance, ours.pin_root))[BMC_COUNTER_rx_requests];
+    };
+
+    run_checked({"xdp-filter", "load", "--mode", "native", "--policy", "allow", interface},
+                &server());
+    const uint32_t theirs = xdp_program(server(), interface);
+    ASSERT_NE(theirs, 0U);
+    EXPECT_FALSE(attach_in(server(), options()));
+    const auto attached = attach_in(server(), ours);
+    ASSERT_TRUE(attached) << attached.error().line();
+
+    /* It lets our requests through, and then, asked to, drops them before we see them. */
+    wait_until("a request comes to TC", [&] {
+        send_to_server(lab());
+        return seen() > 0;
+    });
+    run_checked({"xdp-filter", "port", "9", "--mode", "src", "--proto", "udp"}, &server());
+    const uint64_t before = seen();
+    wait_until("xdp-filter drops a request", [&] {
+        send_to_server(lab());
+        return dropped() > 0;
+    });
+    EXPECT_EQ(seen(), before);
+
+    ASSERT_TRUE(detach_in(server(), ours));
+    EXPECT_EQ(xdp_program(server(), interface), theirs);
+    const uint64_t dropped_before = dropped();
+    wait_until("xdp-filter drops another", [&] {
+        send_to_server(lab());
+        return dropped() > dropped_before;
+    });
+    run_checked({"xdp-filter", "unload", interface}, &server());
+    rmdir("/sys/fs/bpf/xdp"); /* libxdp leaves it; if others use it, it is not empty */
 }
 
 TEST_P(CoexistAtTc, ForeignTcxProgramStillRuns)

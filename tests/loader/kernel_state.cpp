@@ -4,8 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <glob.h>
 #include <iterator>
+#include <memory>
 #include <net/if.h>
+#include <string_view>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -180,6 +184,27 @@ Fd load_xdp_pass(bool frags)
 
     return load(BPF_PROG_TYPE_XDP, "foreign_xdp", program, std::size(program),
                 frags ? BPF_F_XDP_HAS_FRAGS : 0);
+}
+
+Fd load_libxdp_dispatcher()
+{
+    constexpr const char *program = "xdp_dispatcher";
+    glob_t found = {};
+    if (glob("/usr/lib/*/bpf/xdp-dispatcher.o", 0, nullptr, &found) != 0)
+        throw Error("libxdp's dispatcher is not installed: run tools/setup");
+    const std::string path = found.gl_pathv[0];
+    globfree(&found);
+
+    const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(
+        bpf_object__open(path.c_str()), bpf_object__close);
+    if (!object)
+        throw system_error("open " + path);
+    bpf_program *other = nullptr;
+    bpf_object__for_each_program(other, object.get())
+        bpf_program__set_autoload(other, bpf_program__name(other) == std::string_view(program));
+    if (bpf_object__load(object.get()) != 0)
+        throw system_error("load " + path);
+    return Fd(dup(bpf_program__fd(bpf_object__find_program_by_name(object.get(), program))));
 }
 
 CountingProgram::CountingProgram()

@@ -46,6 +46,9 @@ bool map_exists(uint32_t id);
 /// An XDP program that passes everything; with `frags`, frames of any MTU.
 Fd load_xdp_pass(bool frags = true);
 
+/// The dispatcher of libxdp, as installed, with no program in it.
+Fd load_libxdp_dispatcher();
+
 /// A TC program that counts the packets it sees and lets them pass.
 class CountingProgram
 {
