@@ -40,7 +40,10 @@ struct bmc_config {
      * header only, and is accepted with that.
      */
     __u32 partial_checksums;
-    __u32 tc_only; /* 1 if no XDP program is attached and TC ingress sees every packet first */
+    __u32 tc_only;      /* 1 if no XDP program is attached and TC ingress sees every packet first */
+    __u32 allow_listed; /* 1 if only sources in the map `allow` are answered */
+    __u32 reserved;
+    __u64 budget; /* bytes a second to each source, see access.h, or 0: no limit */
     struct bmc_stock_config stock;
 };
 
@@ -54,7 +57,7 @@ struct bmc_config {
 #define BMC_VLAN_SERVICE (1U << 24)
 
 BMC_STATIC_ASSERT(sizeof(struct bmc_config) == sizeof(struct bmc_served) + 16 + 8 * BMC_MAX_MACS +
-                                                   4 * BMC_MAX_VLANS + 4 * BMC_MAX_ADDRESSES + 16 +
+                                                   4 * BMC_MAX_VLANS + 4 * BMC_MAX_ADDRESSES + 32 +
                                                    sizeof(struct bmc_stock_config),
                   "no holes");
 

@@ -32,6 +32,8 @@
     X(rx_pass_ip_options, "passed up: IPv4 options or IPv6 extension headers")                \
     X(rx_pass_ip_header, "passed up: IP version, length or header checksum is wrong")         \
     X(rx_pass_address, "passed up: source address that the IP stack would refuse")            \
+    X(rx_pass_source, "passed up: source address that is not among those allowed")            \
+    X(rx_pass_budget, "passed up: replies to this source are over their budget")              \
     X(rx_pass_mac, "passed up: Ethernet destination is not an attached interface")            \
     X(rx_pass_vlan, "passed up: VLAN tag that this host has no device for")                   \
     X(rx_pass_udp_length, "passed up: UDP length does not match the packet")                  \

@@ -43,6 +43,12 @@ struct {
                [RX_INVALIDATE] = &skb_invalidate},
 };
 
+/* Whether the hook sees requests before the other does. */
+static __always_inline int sees_first(enum hook hook)
+{
+    return hook == HOOK_XDP || bmc_config.tc_only;
+}
+
 static __always_inline void *hook_data(void *ctx, enum hook hook)
 {
     return hook == HOOK_XDP ? (void *)(long)((struct xdp_md *)ctx)->data

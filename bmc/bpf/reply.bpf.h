@@ -9,6 +9,7 @@
  * room in the frame or because the reply takes two datagrams, it hands to TC ingress.
  */
 
+#include "access.bpf.h"
 #include "checksum.bpf.h"
 #include "hook.bpf.h"
 #include "packet.bpf.h"
@@ -275,9 +276,14 @@ static __always_inline enum bmc_counter write_both(struct __sk_buff *ctx, struct
                                                                        : BMC_COUNTER_rx_dropped;
 }
 
+BMC_STATIC_ASSERT(BMC_BUDGET_MIN > BMC_REPLY_TEXT_MAX + BMC_CLOSING_SIZE +
+                                       2 * (IPV6_HEADER_SIZE + UDP_HEADER_SIZE + BMC_FRAME_SIZE),
+                  "any reply fits a full token bucket");
+
 static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_scratch *s)
 {
-    const __u32 headers = UDP_HEADER_SIZE + BMC_FRAME_SIZE;
+    const __u32 headers =
+        (s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE) + UDP_HEADER_SIZE + BMC_FRAME_SIZE;
     __u32 text_length, length, first_length;
     enum bmc_counter outcome;
     struct bmc_counters *n;
@@ -288,9 +294,14 @@ static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_s
         return pass(hook, BMC_COUNTER_rx_pass_internal);
     length = text_length + BMC_CLOSING_SIZE;
     first_length = length > BMC_DATAGRAM_DATA ? BMC_DATAGRAM_DATA : length;
-    if (!fits_mtu(ctx, s,
-                  (s->is_ipv6 ? IPV6_HEADER_SIZE : IPV4_HEADER_SIZE) + headers + first_length))
+    if (!fits_mtu(ctx, s, headers + first_length))
         return pass(hook, BMC_COUNTER_rx_pass_mtu);
+    /* What XDP hands over is paid for. */
+    if (bmc_config.budget && sees_first(hook)) {
+        outcome = take_budget(s, length + headers * (length > BMC_DATAGRAM_DATA ? 2 : 1));
+        if (outcome != BMC_COUNTER_hit)
+            return pass(hook, outcome);
+    }
     sum = close_text(s, text_length);
 
     if (length <= BMC_DATAGRAM_DATA) {

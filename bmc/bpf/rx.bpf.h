@@ -7,6 +7,7 @@
  * to the first of the keys without a tail call, which most gets then need none of.
  */
 
+#include "access.bpf.h"
 #include "keys.bpf.h"
 
 /*
@@ -150,7 +151,7 @@ static __always_inline void touch_second_line(const void *data, const void *data
 static __always_inline int do_rx_filter(void *ctx, enum hook hook, int is_gso)
 {
     /* What XDP handed over has been counted there as a request. */
-    const int is_first = hook == HOOK_XDP || bmc_config.tc_only;
+    const int is_first = sees_first(hook);
     void *data = hook_data(ctx, hook);
     void *data_end = hook_data_end(ctx, hook);
     struct rx_scratch *s = hook_scratch(hook);
@@ -248,16 +249,19 @@ static __always_inline int do_rx_filter(void *ctx, enum hook hook, int is_gso)
     s->text_length = s->text_sum = 0;
     is_get = bmc_half(s->request.byte + BMC_FRAME_SIZE) == BMC_FOUR('g', 'e', 't', ' ');
 
+    reason = is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command;
     if (is_get && bmc_two(s->request.byte + length - 2) == BMC_CRLF) {
         if (is_first)
             n->value[BMC_COUNTER_rx_gets]++;
-        if (!origin_state(s, bmc_endpoint(address, port), &reason))
-            return pass(hook, reason);
-        s->cursor = BMC_FRAME_SIZE + 4;
-        return do_hash_keys(ctx, hook);
+        if (!bmc_config.allow_listed || is_allowed(s)) {
+            if (!origin_state(s, bmc_endpoint(address, port), &reason))
+                return pass(hook, reason);
+            s->cursor = BMC_FRAME_SIZE + 4;
+            return do_hash_keys(ctx, hook);
+        }
+        reason = BMC_COUNTER_rx_pass_source;
     }
-    return pass_walked(ctx, hook, s,
-                       is_get ? BMC_COUNTER_rx_pass_syntax : BMC_COUNTER_rx_pass_command);
+    return pass_walked(ctx, hook, s, reason);
 }
 
 /* TC ingress. */

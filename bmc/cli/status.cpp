@@ -41,12 +41,14 @@ struct Memory {
     }
 };
 
-std::vector<std::string> addresses_of(const InstanceStatus &status)
+/// Of addresses or prefixes.
+template <class T>
+std::vector<std::string> texts_of(const std::vector<T> &list)
 {
     std::vector<std::string> texts;
 
-    for (const Address &address : status.addresses)
-        texts.push_back(address.text());
+    for (const T &one : list)
+        texts.push_back(one.text());
     return texts;
 }
 
@@ -62,6 +64,7 @@ std::optional<double> hit_ratio(const Stats &stats)
 ordered_json to_json(const InstanceStatus &status)
 {
     const Stats &stats = status.stats;
+    const Access &access = status.access;
     const Memory memory(status.split);
     ordered_json interfaces = ordered_json::array();
     ordered_json origin;
@@ -78,7 +81,9 @@ ordered_json to_json(const InstanceStatus &status)
         {"attached", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(status.attached))},
         {"interfaces", std::move(interfaces)},
         {"ports", status.ports},
-        {"addresses", addresses_of(status)},
+        {"addresses", texts_of(status.addresses)},
+        {"allow", access.allow.empty() ? ordered_json() : ordered_json(texts_of(access.allow))},
+        {"budget", access.budget == 0 ? ordered_json() : ordered_json(access.budget)},
         {"memory",
          {{"bytes", stats.memory_bytes},
           {"clocks", memory.clocks},
@@ -110,7 +115,11 @@ void print(const InstanceStatus &status)
                fmt::localtime(status.attached));
     line("interfaces", fmt::format("{}", fmt::join(interfaces, ", ")));
     line("ports", fmt::format("{}", fmt::join(status.ports, ", ")));
-    line("addresses", fmt::format("{}", fmt::join(addresses_of(status), ", ")));
+    line("addresses", fmt::format("{}", fmt::join(texts_of(status.addresses), ", ")));
+    if (!status.access.allow.empty())
+        line("allow", fmt::format("{}", fmt::join(texts_of(status.access.allow), ", ")));
+    if (status.access.budget != 0)
+        line("budget", fmt::format("{} per second and source", format_size(status.access.budget)));
     line("memory", fmt::format("{:.1f} M: buckets {:.1f} M, clocks {:.1f} M, grants {:.1f} M",
                                static_cast<double>(stats.memory_bytes) / mega,
                                static_cast<double>(memory.buckets) / mega,

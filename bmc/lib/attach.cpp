@@ -79,7 +79,8 @@ class Builder
         BMC_TRY(step_done("made the folder"));
         BMC_TRY(start_record());
         BMC_TRY(step_done("started the record"));
-        const auto programs = Programs::load(plan_.config, plan_.split, plan_.network_namespace);
+        const auto programs = Programs::load(plan_.config, options_.access.allow, plan_.split,
+                                             plan_.network_namespace);
         if (!programs)
             return programs.error();
         BMC_TRY(step_done("loaded the programs"));
@@ -125,6 +126,7 @@ class Builder
         record_.version = record_version;
         record_.network_namespace = plan_.network_namespace;
         record_.memory_bytes = plan_.split.bytes();
+        record_.budget = plan_.config.budget;
         return save_record();
     }
 
@@ -252,6 +254,8 @@ Result<Attached> attach_in_mode(const AttachOptions &options, const Features &fe
         made.notes.push_back(fmt::format("memcached-sr with pid {} is the origin of an earlier "
                                          "'{}' that was detached: restart it",
                                          pid, options.instance));
+    if (const auto exposed = exposure(plan->addresses, options.access))
+        made.notes.push_back("warning: " + exposed->line());
 
     const std::string staging = attaching_folder(root->path(), options.instance);
     if (mkdir(staging.c_str(), 0700) != 0)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bmc/abi/layout.h"
+#include "bmc/lib/access.h"
 #include "bmc/lib/features.h"
 #include "bmc/lib/memory.h"
 #include "bmc/lib/mode.h"
@@ -34,6 +35,7 @@ struct AttachOptions {
     std::vector<uint16_t> ports = {default_port};
     std::vector<Address> addresses;   ///< empty: all that the interfaces have
     uint64_t memory = default_memory; ///< bytes for everything
+    Access access;
     ModeChoice mode = ModeChoice::automatic;
     TcChoice tc = TcChoice::automatic;
     std::string pin_root = BMC_PIN_ROOT;
@@ -47,8 +49,9 @@ struct Attached {
     InstanceRecord record = {};
     MemorySplit split;
     std::vector<Address> addresses;
-    /// What killed loaders had left and what became of it, and which origins of
-    /// earlier instances of this name still run, one line each.
+    /// What killed loaders had left and what became of it, which origins of earlier
+    /// instances of this name still run, and what its addresses may be misused for, one
+    /// line each.
     std::vector<std::string> notes;
 };
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bmc/lib/access.h"
 #include "bmc/lib/attached_programs.h"
 #include "bmc/lib/check.h"
 #include "bmc/lib/config.h"
@@ -214,30 +215,45 @@ class InterfaceCheck
     const bool use_tcx_;
 };
 
-Finding check_endpoints(const AttachOptions &options, const std::vector<Interface> &interfaces)
+/// Who is answered at these addresses.
+Finding check_sources(const std::vector<Address> &addresses, const Access &access)
+{
+    std::vector<std::string> texts;
+
+    if (const auto exposed = exposure(addresses, access))
+        return {"sources", Verdict::warning, exposed->message, exposed->advice};
+    for (const Prefix &prefix : access.allow)
+        texts.push_back(prefix.text());
+    return {"sources", Verdict::ok,
+            texts.empty() ? "all, at private addresses" : fmt::format("{}", fmt::join(texts, ", ")),
+            ""};
+}
+
+Findings check_endpoints(const AttachOptions &options, const std::vector<Interface> &interfaces)
 {
     const char *const name = "addresses and ports";
     Surroundings surroundings;
     surroundings.vlans = vlan_devices();
     const auto addresses = plan_addresses(options, surroundings.vlans);
     if (!addresses)
-        return failed(name, addresses.error());
+        return {failed(name, addresses.error())};
     auto broadcast = broadcast_addresses();
     if (!broadcast)
-        return failed(name, broadcast.error());
+        return {failed(name, broadcast.error())};
     surroundings.broadcast4 = std::move(*broadcast);
     const auto config = make_config(interfaces, options.ports, *addresses, split_memory(min_memory),
                                     surroundings, options.mode);
     if (!config)
-        return failed(name, config.error());
+        return {failed(name, config.error())};
 
     std::vector<std::string> texts;
     for (const Address &address : *addresses)
         texts.push_back(address.text());
     return {
-        name, Verdict::ok,
-        fmt::format("UDP port {} on {}", fmt::join(options.ports, ", "), fmt::join(texts, ", ")),
-        ""};
+        {name, Verdict::ok,
+         fmt::format("UDP port {} on {}", fmt::join(options.ports, ", "), fmt::join(texts, ", ")),
+         ""},
+        check_sources(*addresses, options.access)};
 }
 
 } // namespace
@@ -262,8 +278,10 @@ Findings check_network(const AttachOptions &options, const Features &features)
         interfaces.push_back(*interface);
         InterfaceCheck(options, has_tcx, interfaces.back(), findings).run();
     }
-    if (!interfaces.empty())
-        findings.push_back(check_endpoints(options, interfaces));
+    if (interfaces.empty())
+        return findings;
+    for (Finding &finding : check_endpoints(options, interfaces))
+        findings.push_back(std::move(finding));
     return findings;
 }
 

@@ -38,6 +38,37 @@ std::optional<T> parse_digits(std::string_view text)
     return value;
 }
 
+/// A numeric address of either family, whatever it is good for.
+std::optional<Address> read_numeric(std::string_view text)
+{
+    const std::string copy(text);
+    Address address;
+
+    if (inet_pton(AF_INET, copy.c_str(), &address.v4) == 1)
+        address.family = AF_INET;
+    else if (inet_pton(AF_INET6, copy.c_str(), &address.v6) == 1)
+        address.family = AF_INET6;
+    else
+        return std::nullopt;
+    return address;
+}
+
+unsigned bits_of(const Address &address)
+{
+    return address.family == AF_INET ? 32 : 128;
+}
+
+/// The address with all bits behind the first `length` taken out.
+Address first_of(Address address, unsigned length)
+{
+    uint8_t *const bytes = address.family == AF_INET ? reinterpret_cast<uint8_t *>(&address.v4)
+                                                     : reinterpret_cast<uint8_t *>(&address.v6);
+
+    for (unsigned bit = length; bit < bits_of(address); bit++)
+        bytes[bit / 8] &= static_cast<uint8_t>(~(0x80U >> bit % 8));
+    return address;
+}
+
 } // namespace
 
 Result<uint64_t> parse_size(std::string_view text)
@@ -115,23 +146,56 @@ bool is_unicast(const Address &address)
 
 Result<Address> parse_address(std::string_view text)
 {
-    const std::string copy(text);
     const std::string object = fmt::format("'{}'", text);
-    Address address;
+    const auto address = read_numeric(text);
 
-    if (inet_pton(AF_INET, copy.c_str(), &address.v4) == 1)
-        address.family = AF_INET;
-    else if (inet_pton(AF_INET6, copy.c_str(), &address.v6) == 1)
-        address.family = AF_INET6;
-    else
+    if (!address)
         return Error{"use the address",
                      object,
                      0,
                      "give a plain IPv4 or IPv6 address, as in 10.0.0.1 or fd00::1",
                      {}};
-    if (!is_unicast(address))
+    if (!is_unicast(*address))
         return Error{"use the address", object, 0, "give a unicast address of this host", {}};
-    return address;
+    return *address;
+}
+
+bool Prefix::contains(const Address &other) const
+{
+    return other.family == address.family && first_of(other, length) == address;
+}
+
+std::string Prefix::text() const
+{
+    return length == bits_of(address) ? address.text()
+                                      : fmt::format("{}/{}", address.text(), length);
+}
+
+Result<Prefix> parse_prefix(std::string_view text)
+{
+    const auto refused = [text](std::string hint) {
+        return Error{"use the prefix", fmt::format("'{}'", text), 0, std::move(hint), {}};
+    };
+    const size_t slash = text.find('/');
+    const auto address = read_numeric(text.substr(0, slash));
+
+    if (!address)
+        return refused(
+            "give ADDRESS/LENGTH or an address, as in 10.0.0.0/8, fd00::/64 or 10.0.0.1");
+    Prefix prefix{*address, bits_of(*address)};
+    if (slash != std::string_view::npos) {
+        const auto length = parse_digits<unsigned>(text.substr(slash + 1));
+        if (!length || *length > prefix.length)
+            return refused(fmt::format("its length is 0 to {}", prefix.length));
+        prefix.length = *length;
+    }
+    if (address->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6))
+        return refused("give IPv4 addresses as such, as in 10.0.0.0/8");
+    prefix.address = first_of(*address, prefix.length);
+    if (prefix.address != *address)
+        return refused(
+            fmt::format("it has bits behind its length; the prefix is {}", prefix.text()));
+    return prefix;
 }
 
 std::string ListenAddress::text() const

@@ -42,6 +42,21 @@ Result<Address> parse_address(std::string_view text);
 /// multicast, not broadcast.
 bool is_unicast(const Address &address);
 
+/// The addresses that begin with the same bits.
+struct Prefix {
+    Address address;     ///< the first of them
+    unsigned length = 0; ///< how many bits they have in common
+
+    bool contains(const Address &other) const;
+    /// "10.0.0.0/8"; of a single address, only that.
+    std::string text() const;
+    bool operator==(const Prefix &other) const = default;
+};
+
+/// Reads ADDRESS/LENGTH, numeric and of either family, or a single address. Refused
+/// is one with bits behind its length, and IPv4 in the clothes of IPv6.
+Result<Prefix> parse_prefix(std::string_view text);
+
 /// Where a server listens, both numeric.
 struct ListenAddress {
     std::string host; ///< IPv4 or IPv6, without brackets

@@ -115,6 +115,8 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     if (!config)
         return config.error();
     plan.config = *config;
+    plan.config.allow_listed = options.access.allow.empty() ? 0 : 1;
+    plan.config.budget = options.access.budget;
 
     const auto here = network_namespace();
     if (!here)

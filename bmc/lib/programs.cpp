@@ -67,8 +67,8 @@ void Programs::Destroy::operator()(bmc_bpf *skeleton) const
     bmc_bpf__destroy(skeleton);
 }
 
-Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &split,
-                                uint64_t netns_cookie)
+Result<Programs> Programs::load(const bmc_config &config, const std::vector<Prefix> &allow,
+                                const MemorySplit &split, uint64_t netns_cookie)
 {
     const LibbpfLog log;
     std::unique_ptr<bmc_bpf, Destroy> skeleton(bmc_bpf__open());
@@ -80,11 +80,18 @@ Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &spl
     bpf_map__set_max_entries(skeleton->maps.clocks, split.clock_count);
     bpf_map__set_max_entries(skeleton->maps.grants, split.grant_count);
     bpf_map__set_max_entries(skeleton->maps.buckets, split.bucket_count);
+    if (config.allow_listed != 0)
+        bpf_map__set_max_entries(skeleton->maps.allow, static_cast<uint32_t>(allow.size()));
+    else
+        bpf_map__set_autocreate(skeleton->maps.allow, false);
+    bpf_map__set_autocreate(skeleton->maps.budgets, config.budget != 0);
 
     const int error = bmc_bpf__load(skeleton.get());
     if (error != 0)
         return load_error(-error, split, log.text());
 
+    if (config.allow_listed != 0)
+        BMC_TRY(fill_allow(bpf_map__fd(skeleton->maps.allow), allow));
     const Status ready =
         initialise_control(bpf_map__fd(skeleton->maps.control), split, config, netns_cookie);
     if (!ready)
@@ -100,6 +107,8 @@ Status Programs::pin_maps(const std::string &folder) const
     {
         if (bpf_map__is_internal(map))
             continue; /* .rodata and .bss: the programs hold them */
+        if (!bpf_map__autocreate(map))
+            continue; /* of an option that was not given */
         const Status pinned = pin(bpf_map__fd(map), folder + "/" + bpf_map__name(map));
         if (!pinned)
             return pinned.error();

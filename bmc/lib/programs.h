@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bmc/abi/config.h"
+#include "bmc/lib/access.h"
 #include "bmc/lib/memory.h"
 #include "bmc/lib/result.h"
 
@@ -19,11 +21,12 @@ namespace bmc
 class Programs
 {
   public:
-    /// Loads the programs with this configuration and maps of these sizes, and
-    /// initialises the control map with a random seed and no origin. An error
-    /// carries the log of libbpf and verifier as its detail.
-    static Result<Programs> load(const bmc_config &config, const MemorySplit &split,
-                                 uint64_t netns_cookie);
+    /// Loads the programs with this configuration, the sources that it allows (all
+    /// if there are none) and maps of these sizes, and initialises the control map with
+    /// a random seed and no origin. An error carries the log of libbpf and verifier as
+    /// its detail.
+    static Result<Programs> load(const bmc_config &config, const std::vector<Prefix> &allow,
+                                 const MemorySplit &split, uint64_t netns_cookie);
 
     /// Pin all maps, all programs, under their names in a folder. What was
     /// pinned before a failure stays.

@@ -16,7 +16,7 @@ namespace bmc
 {
 
 /// Raised whenever the record below changes.
-constexpr uint32_t record_version = 2;
+constexpr uint32_t record_version = 3;
 
 /// What attach did to one interface. Links speak for themselves; clsact filters
 /// leave no other trace, so they are written down before they are made.
@@ -37,6 +37,7 @@ struct InstanceRecord {
     uint32_t interface_count;
     uint64_t network_namespace; ///< as network_namespace() tells
     uint64_t memory_bytes;      ///< of clocks, grants and buckets together
+    uint64_t budget;            ///< as of Access
     InterfaceRecord interface[BMC_MAX_MACS];
 };
 

@@ -91,7 +91,28 @@ std::string nothing(const Settings &)
     return {};
 }
 
-constexpr std::array<Setting, 10> table = {{
+Status take_allow(Settings &settings, const std::string &value)
+{
+    const auto prefix = parse_prefix(value);
+
+    if (!prefix)
+        return prefix.error();
+    add_once(settings.attach.access.allow, *prefix);
+    return Done{};
+}
+
+Status take_budget(Settings &settings, const std::string &value)
+{
+    const auto size = parse_size(value);
+
+    if (!size)
+        return size.error();
+    BMC_TRY(check_min_budget(*size));
+    settings.attach.access.budget = *size;
+    return Done{};
+}
+
+constexpr std::array<Setting, 12> table = {{
     {"interface", SettingType::text, true, "IF", "Interfaces that requests come by",
      SettingScope::attach, nullptr,
      [](Settings &settings, const std::string &value) -> Status {
@@ -139,6 +160,15 @@ constexpr std::array<Setting, 10> table = {{
          return Done{};
      },
      nullptr, [](const Settings &settings) { return format_size(settings.attach.memory); }},
+    {"allow", SettingType::text, true, "PREFIX",
+     "Sources that the kernel answers, as in 10.0.0.0/8; all if none is given. Others get their "
+     "replies from memcached",
+     SettingScope::attach, nullptr, take_allow,
+     [](Settings &settings) { settings.attach.access.allow.clear(); }, nothing},
+    {"budget", SettingType::number_or_text, false, "SIZE",
+     "Bytes that the kernel sends to one source (IPv6: one /64) per second, those of a second at "
+     "once; no limit if none is given. What is over comes from memcached",
+     SettingScope::attach, nullptr, take_budget, nullptr, nothing},
     {"instance", SettingType::text, false, "NAME", "Name of this instance", SettingScope::attach,
      nullptr,
      [](Settings &settings, const std::string &value) -> Status {

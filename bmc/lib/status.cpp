@@ -11,6 +11,7 @@
 #include "bmc/lib/control.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
+#include "bmc/lib/record.h"
 
 namespace bmc
 {
@@ -48,6 +49,18 @@ Result<time_t> time_of_attach(const std::string &folder)
     return info.st_mtim.tv_sec;
 }
 
+Result<Access> read_access(const std::string &folder)
+{
+    auto allow = read_allow(folder);
+    if (!allow)
+        return allow.error();
+    const auto map = RecordMap::open(folder);
+    const auto record = map ? map->load() : map.error();
+    if (!record)
+        return record.error();
+    return Access{std::move(*allow), record->budget};
+}
+
 } // namespace
 
 Result<InstanceStatus> read_status(const std::string &instance, const std::string &pin_root)
@@ -74,6 +87,10 @@ Result<InstanceStatus> read_status(const std::string &instance, const std::strin
     status.split.clock_count = static_cast<uint32_t>(control->clock_count);
     status.split.grant_count = static_cast<uint32_t>(control->grant_count);
     status.split.bucket_count = *bucket_count;
+    auto access = read_access(folder);
+    if (!access)
+        return access.error();
+    status.access = std::move(*access);
     const auto attached = time_of_attach(folder);
     if (!attached)
         return attached.error();

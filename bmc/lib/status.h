@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bmc/lib/access.h"
 #include "bmc/lib/memory.h"
 #include "bmc/lib/origin.h"
 #include "bmc/lib/parse.h"
@@ -23,6 +24,7 @@ struct InstanceStatus {
     std::vector<uint16_t> ports; ///< host byte order
     std::vector<Address> addresses;
     MemorySplit split;
+    Access access;
     std::optional<Origin> origin;
     time_t attached = 0; ///< when attach made it
 };

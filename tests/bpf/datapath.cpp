@@ -150,6 +150,8 @@ bmc_config full_config()
         c.vlan[c.vlan_count] = BMC_VLAN(100 + c.vlan_count, 0);
     for (; c.broadcast4_count < BMC_MAX_ADDRESSES; c.broadcast4_count++)
         c.broadcast4[c.broadcast4_count] = htonl(0x0a4d02ff + (c.broadcast4_count << 8));
+    c.allow_listed = 1;
+    c.budget = 1 << 20;
     return c;
 }
 
@@ -193,6 +195,13 @@ Datapath::Datapath(const Settings &settings)
     resize("clocks", settings.clocks);
     resize("grants", settings.grants);
     resize("buckets", settings.buckets);
+    /* As the loader does. */
+    const auto make_only_if = [&](bool wanted, const char *name) {
+        bpf_map__set_autocreate(bpf_object__find_map_by_name(object_.get(), name), wanted);
+    };
+    make_only_if(settings.config.allow_listed != 0, "allow");
+    make_only_if(settings.config.budget != 0, "budgets");
+    resize("allow", settings.allowed);
     if (const int error = bpf_object__load(object_.get()))
         fail("load " + object_under_test().path, -error);
 
@@ -334,6 +343,13 @@ Outcome Datapath::rx(const Bytes &frame, std::optional<std::uint32_t> linear, st
         outcome.frame.erase(outcome.frame.begin(), outcome.frame.begin() + mark.size());
     }
     return outcome;
+}
+
+int Datapath::rx_verdict(const Bytes &frame) const
+{
+    return run(program_fd(object_under_test().at_tc ? "skb_rx_filter" : "rx_filter"), frame,
+               std::nullopt)
+        .verdict;
 }
 
 Outcome Datapath::tx(const Bytes &frame)
@@ -491,6 +507,31 @@ unsigned Datapath::entries() const
     return count;
 }
 
+void Datapath::allow(const bmc_prefix &prefix) const
+{
+    const __u8 present = 1;
+
+    if (bpf_map_update_elem(map_fd("allow"), &prefix, &present, BPF_ANY) != 0)
+        fail("allow a prefix", errno);
+}
+
+std::optional<std::uint64_t> Datapath::full_at(const bmc_source &source) const
+{
+    std::uint64_t ns = 0;
+
+    if (bpf_map_lookup_elem(map_fd("budgets"), &source, &ns) == 0)
+        return ns;
+    if (errno != ENOENT)
+        fail("read a budget", errno);
+    return std::nullopt;
+}
+
+void Datapath::set_full_at(const bmc_source &source, std::uint64_t ns) const
+{
+    if (bpf_map_update_elem(map_fd("budgets"), &source, &ns, BPF_ANY) != 0)
+        fail("write a budget", errno);
+}
+
 void Datapath::set_socket(std::uint32_t endpoint, int fd) const
 {
     const auto value = static_cast<__u64>(fd);
@@ -549,6 +590,13 @@ Packet tagged(Packet packet, const std::vector<Vlan> &tags)
     return packet;
 }
 
+std::string client_address(const Around &around)
+{
+    if (!around.client.empty())
+        return around.client;
+    return around.family == Family::ipv4 ? "10.77.0.2" : "fd77::2";
+}
+
 } // namespace
 
 Bytes request(std::string_view text, const Around &around)
@@ -557,9 +605,16 @@ Bytes request(std::string_view text, const Around &around)
         tagged(Layer(Ethernet{.destination = server_mac, .source = client_mac}), around.tags);
 
     if (around.family == Family::ipv4)
-        packet /= Layer(Ipv4{.tos = 0xb8, .id = 0x4242, .ttl = 3, .dont_fragment = true});
+        packet /= Layer(Ipv4{.source = client_address(around),
+                             .tos = 0xb8,
+                             .id = 0x4242,
+                             .ttl = 3,
+                             .dont_fragment = true});
     else
-        packet /= Layer(Ipv6{.traffic_class = 0xb8, .flow_label = 0x12345, .hop_limit = 3});
+        packet /= Layer(Ipv6{.source = client_address(around),
+                             .traffic_class = 0xb8,
+                             .flow_label = 0x12345,
+                             .hop_limit = 3});
     packet /= Layer(Udp{.destination_port = around.port, .checksum = around.udp_checksum});
     packet /= Layer(MemcachedFrame{.request_id = around.request_id});
     packet /= text;
@@ -573,9 +628,10 @@ Bytes reply(std::string_view text, const Around &around, std::uint16_t id, std::
         tagged(Layer(Ethernet{.destination = client_mac, .source = server_mac}), around.tags);
 
     if (around.family == Family::ipv4)
-        packet /= Layer(Ipv4{.source = "10.77.0.1", .destination = "10.77.0.2", .id = id});
+        packet /=
+            Layer(Ipv4{.source = "10.77.0.1", .destination = client_address(around), .id = id});
     else
-        packet /= Layer(Ipv6{.source = "fd77::1", .destination = "fd77::2"});
+        packet /= Layer(Ipv6{.source = "fd77::1", .destination = client_address(around)});
     packet /= Layer(Udp{.source_port = around.port, .destination_port = 40000});
     packet /= Layer(
         MemcachedFrame{.request_id = around.request_id, .sequence = sequence, .total = total});

@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
 
+#include "bmc/abi/access.h"
 #include "bmc/abi/bucket.h"
 #include "bmc/abi/config.h"
 #include "bmc/abi/counters.h"
@@ -52,7 +53,7 @@ bmc_config usual_config();
 /// No tag, and all kinds of tags that usual_config() takes.
 const std::vector<std::vector<Vlan>> &usual_tags();
 
-/// As many of everything as the configuration holds.
+/// As many of everything as the configuration holds, and everything that can be asked for.
 bmc_config full_config();
 
 struct Settings {
@@ -60,6 +61,7 @@ struct Settings {
     std::uint32_t clocks = 1024;
     std::uint32_t grants = 1024;
     std::uint32_t buckets = 16;
+    std::uint32_t allowed = 16; ///< prefixes at most
 };
 
 struct Outcome {
@@ -98,6 +100,9 @@ class Datapath
     /// its verdicts the names that they have for XDP.
     Outcome rx(const Bytes &frame, std::optional<std::uint32_t> linear = std::nullopt,
                std::size_t room = usual_room);
+    /// Runs the program of the first stage on the frame and nothing else: threads may do
+    /// so at once.
+    [[nodiscard]] int rx_verdict(const Bytes &frame) const;
     /// Runs tx_filter on the frame.
     Outcome tx(const Bytes &frame);
     /// Runs it on the origin's reply with this text, of one datagram or two.
@@ -132,6 +137,12 @@ class Datapath
     void set_bucket(std::string_view key, const bmc_bucket &bucket) const;
     /// Entries in all buckets.
     [[nodiscard]] unsigned entries() const;
+
+    /// Lets the sources of a prefix be answered, if the configuration asks who.
+    void allow(const bmc_prefix &prefix) const;
+    /// The token bucket of a source: when it is full again; nothing if there is none.
+    [[nodiscard]] std::optional<std::uint64_t> full_at(const bmc_source &source) const;
+    void set_full_at(const bmc_source &source, std::uint64_t ns) const;
 
     /// Puts a UDP socket of the origin's in the place of an endpoint, or takes the
     /// one that is there out.
@@ -197,6 +208,7 @@ struct Around {
     std::uint16_t request_id = 0x1234;
     std::optional<std::uint16_t> udp_checksum{};
     std::uint16_t port = 11211;
+    std::string client{}; ///< its address, if it is not the usual one
 };
 
 /// A request, with odd TTL, TOS and id, which no reply may take over.

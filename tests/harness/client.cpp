@@ -59,7 +59,8 @@ SocketAddress socket_address(const Endpoint &endpoint)
     return result;
 }
 
-Fd connected_socket(const NetNs &where, const Endpoint &server, int type)
+Fd connected_socket(const NetNs &where, const Endpoint &server, int type,
+                    const std::string &source = {})
 {
     const SocketAddress address = socket_address(server);
     Fd fd;
@@ -68,6 +69,11 @@ Fd connected_socket(const NetNs &where, const Endpoint &server, int type)
         fd = Fd(::socket(address.storage.ss_family, type | SOCK_CLOEXEC, 0));
         if (!fd)
             throw system_error("socket");
+        if (!source.empty()) {
+            const SocketAddress own = socket_address({source, 0});
+            if (::bind(fd.get(), own.get(), own.size) != 0)
+                throw system_error("bind to " + source);
+        }
         if (::connect(fd.get(), address.get(), address.size) != 0)
             throw system_error(fmt::format("connect to {} port {}", server.address, server.port));
     });
@@ -91,8 +97,8 @@ std::uint16_t get16(const char *at)
 
 } // namespace
 
-UdpClient::UdpClient(const NetNs &where, Endpoint server)
-    : fd_(connected_socket(where, server, SOCK_DGRAM))
+UdpClient::UdpClient(const NetNs &where, const Endpoint &server, const std::string &source)
+    : fd_(connected_socket(where, server, SOCK_DGRAM, source))
 {
     sockaddr_in6 own{};
     socklen_t size = sizeof(own);

@@ -36,7 +36,8 @@ struct Datagram {
 class UdpClient
 {
   public:
-    UdpClient(const NetNs &where, Endpoint server);
+    /// `source` is an address of the namespace, if it matters which.
+    UdpClient(const NetNs &where, const Endpoint &server, const std::string &source = {});
 
     /// Sends one request of one datagram with this frame header.
     void send(const MemcachedFrame &frame, std::string_view request) const;

@@ -139,7 +139,7 @@ TEST_F(Check, FindsEverythingThere)
     for (const char *name :
          {"options", "kernel", "BTF", "privileges", "BPF file system", "BPF", "memory", "instance",
           "interface veth0", "MTU veth0", "TC ingress of veth0", "TC egress of veth0",
-          "addresses and ports", "origin"})
+          "addresses and ports", "sources", "origin"})
         EXPECT_EQ(report[name].verdict, "ok") << name << ": " << report[name].message;
     EXPECT_THAT(
         report["addresses and ports"].message,
@@ -150,6 +150,41 @@ TEST_F(Check, FindsEverythingThere)
     EXPECT_THAT(report["memcached"].message,
                 AllOf(HasSubstr("500 ms"), HasSubstr("10.77.0.1:11211 (nothing listens)")));
     expect_attach_agrees({});
+}
+
+/* By attach, too. */
+TEST_F(Check, PublicAddressesAreWarnedOf)
+{
+    const ExtraInterface extra(server(), "extra0"); /* 192.0.2.1 */
+    const std::vector<std::string> on_extra = {"--interface", extra.name()};
+    const auto with = [&on_extra](const std::vector<std::string> &more) {
+        std::vector<std::string> all = on_extra;
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+
+    for (const std::vector<std::string> &open :
+         {with({}), with({"--allow", "0.0.0.0/1", "128.0.0.0/1"})}) {
+        const Item sources = check(open)["sources"];
+        EXPECT_EQ(sources.verdict, "warning");
+        EXPECT_THAT(sources.message, HasSubstr("192.0.2.1 is not a private address"));
+        EXPECT_THAT(sources.advice, HasSubstr("--allow"));
+
+        const test::Result attached = run_bmc(arguments("attach", open), &server());
+        EXPECT_EQ(attached.status, 0) << attached.err;
+        EXPECT_THAT(attached.out,
+                    HasSubstr("warning: " + sources.message + ": " + sources.advice + "\n"));
+        EXPECT_EQ(run_bmc({"detach", "--instance", instance()}, &server()).status, 0);
+    }
+
+    const std::vector<std::string> listed = with({"--allow", "192.0.2.0/24"});
+    EXPECT_EQ(check(listed)["sources"].message, "192.0.2.0/24");
+    EXPECT_EQ(check(listed)["sources"].verdict, "ok");
+    for (const std::vector<std::string> &closed : {listed, std::vector<std::string>{}}) {
+        const test::Result attached = run_bmc(arguments("attach", closed), &server());
+        EXPECT_THAT(attached.out, testing::Not(HasSubstr("warning")));
+        EXPECT_EQ(run_bmc({"detach", "--instance", instance()}, &server()).status, 0);
+    }
 }
 
 TEST_F(Check, LinesSayTheSame)
@@ -200,6 +235,24 @@ TEST_F(Check, AnotherXdpProgramIsNamed)
     expect_attach_agrees({"--mode", "tc"});
 }
 
+/* Its programs need not go: TC ingress is beside them. */
+TEST_F(Check, DispatcherOfLibxdpIsNamed)
+{
+    const Fd dispatcher = load_libxdp_dispatcher();
+    const Fd link =
+        attach_foreign_xdp(server(), Lab::interface, dispatcher.get(), XDP_FLAGS_DRV_MODE);
+    const Item item = check()["XDP of veth0"];
+    const test::Result refused = run_bmc(arguments("attach", {}), &server());
+
+    EXPECT_EQ(item.verdict, "fail");
+    EXPECT_THAT(item.message, HasSubstr("libxdp's dispatcher is attached"));
+    EXPECT_THAT(item.advice, AllOf(HasSubstr("--mode tc"), HasSubstr("xdp-loader unload veth0")));
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, HasSubstr(item.message + "; " + item.advice));
+    expect_attach_agrees({"--mode", "tc"});
+    EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(dispatcher.get()));
+}
+
 TEST_F(Check, OtherTcProgramsAreNamed)
 {
     const CountingProgram foreign;
@@ -233,24 +286,6 @@ TEST_F(Check, WhatIsInTheWayOfClsact)
     expect_attach_agrees({"--tc", "clsact"});
     expect_attach_agrees({"--tc", "tcx"});
     run_checked({"tc", "qdisc", "del", "dev", Lab::interface, "ingress"}, &server());
-}
-
-/* Its programs need not go: TC ingress is beside them. */
-TEST_F(Check, DispatcherOfLibxdpIsNamed)
-{
-    const Fd dispatcher = load_libxdp_dispatcher();
-    const Fd link =
-        attach_foreign_xdp(server(), Lab::interface, dispatcher.get(), XDP_FLAGS_DRV_MODE);
-    const Item item = check()["XDP of veth0"];
-    const test::Result refused = run_bmc(arguments("attach", {}), &server());
-
-    EXPECT_EQ(item.verdict, "fail");
-    EXPECT_THAT(item.message, HasSubstr("libxdp's dispatcher is attached"));
-    EXPECT_THAT(item.advice, AllOf(HasSubstr("--mode tc"), HasSubstr("xdp-loader unload veth0")));
-    EXPECT_EQ(refused.status, 1);
-    EXPECT_THAT(refused.err, HasSubstr(item.message + "; " + item.advice));
-    expect_attach_agrees({"--mode", "tc"});
-    EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(dispatcher.get()));
 }
 
 TEST_F(Check, FullTcxIsSaid)

@@ -27,6 +27,8 @@ TEST(ConfigFile, TakesEverySetting)
                                       "port = [11211, 11212, 11211]\n"
                                       "address = \"10.0.0.1\"\n"
                                       "memory = \"2G\"\n"
+                                      "allow = [\"10.0.0.0/8\", \"fd00::/64\"]\n"
+                                      "budget = \"10M\"\n"
                                       "instance = \"web\"\n"
                                       "mode = \"tc\"\n"
                                       "tc = \"clsact\"\n"
@@ -40,6 +42,9 @@ TEST(ConfigFile, TakesEverySetting)
     EXPECT_THAT(settings.attach.ports, ElementsAre(11211, 11212));
     EXPECT_THAT(settings.attach.addresses, ElementsAre(*parse_address("10.0.0.1")));
     EXPECT_EQ(settings.attach.memory, uint64_t{2} << 30);
+    EXPECT_THAT(settings.attach.access.allow,
+                ElementsAre(*parse_prefix("10.0.0.0/8"), *parse_prefix("fd00::/64")));
+    EXPECT_EQ(settings.attach.access.budget, uint64_t{10} << 20);
     EXPECT_EQ(settings.attach.instance, "web");
     EXPECT_EQ(settings.attach.mode, ModeChoice::tc);
     EXPECT_EQ(settings.attach.tc, TcChoice::clsact);
@@ -55,9 +60,9 @@ TEST(ConfigFile, SettingsAreThoseTested)
     for (const Setting &setting : all_settings())
         names.push_back(setting.name);
 
-    EXPECT_THAT(names,
-                testing::UnorderedElementsAre("interface", "port", "address", "memory", "instance",
-                                              "mode", "tc", "verbose", "metrics", "keep"));
+    EXPECT_THAT(names, testing::UnorderedElementsAre("interface", "port", "address", "memory",
+                                                     "allow", "budget", "instance", "mode", "tc",
+                                                     "verbose", "metrics", "keep"));
 }
 
 TEST(ConfigFile, EmptyFileLeavesTheDefaults)

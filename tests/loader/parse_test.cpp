@@ -45,6 +45,96 @@ TEST(ParseSize, RefusesEverythingElse)
         EXPECT_FALSE(parse_size(text)) << text;
 }
 
+TEST(ParsePrefix, ReadsBothFamilies)
+{
+    const struct {
+        const char *text;
+        const char *shown; ///< where it is written differently
+    } rows[] = {
+        {"10.0.0.0/8", nullptr},
+        {"10.77.0.64/26", nullptr},
+        {"0.0.0.0/0", nullptr},
+        {"128.0.0.0/1", nullptr},
+        {"10.0.0.1", nullptr},
+        {"10.0.0.1/32", "10.0.0.1"},
+        {"10.0.0.0/31", nullptr},
+        {"fd00::/8", nullptr},
+        {"fd77:0:0:8::/61", "fd77:0:0:8::/61"},
+        {"::/0", nullptr},
+        {"::1", nullptr},
+        {"FD00:0::1/128", "fd00::1"},
+        {"2001:db8::/127", nullptr},
+    };
+
+    for (const auto &row : rows) {
+        const auto prefix = parse_prefix(row.text);
+        ASSERT_TRUE(prefix) << row.text;
+        EXPECT_EQ(prefix->text(), row.shown == nullptr ? row.text : row.shown);
+        EXPECT_EQ(*parse_prefix(prefix->text()), *prefix);
+    }
+}
+
+TEST(ParsePrefix, RefusesWithTheReason)
+{
+    const struct {
+        const char *text;
+        const char *part;
+    } rows[] = {
+        {"", "ADDRESS/LENGTH"},
+        {"/8", "ADDRESS/LENGTH"},
+        {"10/8", "ADDRESS/LENGTH"},
+        {"10.0.0/24", "ADDRESS/LENGTH"},
+        {"clients", "ADDRESS/LENGTH"},
+        {"fe80::%eth0/64", "ADDRESS/LENGTH"},
+        {" 10.0.0.0/8", "ADDRESS/LENGTH"},
+        {"10.0.0.0,fd00::", "ADDRESS/LENGTH"},
+        {"10.0.0.0/", "0 to 32"},
+        {"10.0.0.0/33", "0 to 32"},
+        {"10.0.0.0/-1", "0 to 32"},
+        {"10.0.0.0/8/8", "0 to 32"},
+        {"10.0.0.0/255.0.0.0", "0 to 32"},
+        {"fd00::/129", "0 to 128"},
+        {"fd00::/99999999999", "0 to 128"},
+        {"10.0.0.1/8", "the prefix is 10.0.0.0/8"},
+        {"10.77.0.64/25", "the prefix is 10.77.0.0/25"},
+        {"0.0.0.1/0", "the prefix is 0.0.0.0/0"},
+        {"fd00::1/64", "the prefix is fd00::/64"},
+        {"::ffff:10.0.0.0/104", "IPv4"},
+    };
+
+    for (const auto &row : rows) {
+        const auto prefix = parse_prefix(row.text);
+        ASSERT_FALSE(prefix) << row.text;
+        EXPECT_NE(prefix.error().line().find(row.part), std::string::npos) << prefix.error().line();
+        EXPECT_NE(prefix.error().line().find(row.text), std::string::npos);
+    }
+}
+
+TEST(Prefix, ContainsWhatBeginsWithIt)
+{
+    const struct {
+        const char *prefix;
+        const char *address;
+        bool inside;
+    } rows[] = {
+        {"10.77.0.64/26", "10.77.0.63", false},
+        {"10.77.0.64/26", "10.77.0.64", true},
+        {"10.77.0.64/26", "10.77.0.127", true},
+        {"10.77.0.64/26", "10.77.0.128", false},
+        {"10.0.0.1", "10.0.0.1", true},
+        {"10.0.0.1", "10.0.0.2", false},
+        {"0.0.0.0/0", "203.0.113.1", true},
+        {"0.0.0.0/0", "fd00::1", false},
+        {"::/0", "10.0.0.1", false},
+        {"fd77:0:0:8::/61", "fd77:0:0:f:ffff::1", true},
+        {"fd77:0:0:8::/61", "fd77:0:0:10::1", false},
+    };
+
+    for (const auto &row : rows)
+        EXPECT_EQ(parse_prefix(row.prefix)->contains(*parse_address(row.address)), row.inside)
+            << row.prefix << " " << row.address;
+}
+
 TEST(FormatSize, IsReadBackAsItself)
 {
     for (const uint64_t bytes :

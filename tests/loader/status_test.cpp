@@ -12,6 +12,7 @@
 #include "bmc/abi/bucket.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
+#include "bmc/lib/pins.h"
 #include "bmc/lib/status.h"
 #include "tests/harness/cache.h"
 #include "tests/loader/fixture.h"
@@ -22,8 +23,11 @@ namespace bmc::test
 namespace
 {
 
+using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 class StatusTest : public LoaderTest
 {
@@ -76,6 +80,8 @@ TEST_F(StatusTest, JsonDescribesTheInstance)
         nlohmann::json::array({{{"name", Lab::interface}, {"mode", "native"}, {"tc", "tcx"}}}));
     EXPECT_EQ(status.at("ports"), nlohmann::json({11211, 11212}));
     EXPECT_EQ(status.at("addresses"), nlohmann::json({Lab::server4, Lab::server6}));
+    EXPECT_TRUE(status.at("allow").is_null());
+    EXPECT_TRUE(status.at("budget").is_null());
     EXPECT_EQ(status.at("memory").at("bytes"), split.bytes());
     EXPECT_EQ(status.at("memory").at("clocks"), split.clock_count * sizeof(__u64));
     EXPECT_EQ(status.at("memory").at("grants"), split.grant_count * sizeof(bmc_grant_slot));
@@ -86,6 +92,23 @@ TEST_F(StatusTest, JsonDescribesTheInstance)
     EXPECT_EQ(status.at("gets"), 0);
     EXPECT_EQ(status.at("hits"), 0);
     EXPECT_TRUE(status.at("hit_ratio").is_null());
+}
+
+TEST_F(StatusTest, ShowsWhoIsAnsweredAndHowMuch)
+{
+    EXPECT_THAT(text(), AllOf(Not(HasSubstr("allow")), Not(HasSubstr("budget"))));
+    for (const char *map : {"allow", "budgets"})
+        EXPECT_FALSE(exists(cache_->pins() + "/" + map)) << map;
+
+    cache_->detach();
+    cache_.emplace(server(), lab().name() + "-status", std::vector<std::string>{Lab::interface},
+                   std::vector<std::string>{"--memory", "1M", "--allow", "10.77.0.0/24",
+                                            "192.0.2.7", "fd77::/64", "10.77.0.0/24", "--budget",
+                                            "10M"});
+    EXPECT_THAT(json().at("allow"), UnorderedElementsAre("10.77.0.0/24", "192.0.2.7", "fd77::/64"));
+    EXPECT_EQ(json().at("budget"), 10 << 20);
+    EXPECT_THAT(text(), AllOf(ContainsRegex("\n  allow       .*10\\.77\\.0\\.0/24"),
+                              HasSubstr("\n  budget      10M per second and source\n")));
 }
 
 TEST_F(StatusTest, SaysSinceWhenItIsAttached)
