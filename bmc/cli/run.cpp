@@ -15,6 +15,7 @@
 #include "bmc/lib/instance.h"
 #include "bmc/lib/metrics.h"
 #include "bmc/lib/origin.h"
+#include "bmc/lib/samples.h"
 #include "bmc/lib/stats.h"
 
 namespace bmc::cli
@@ -84,7 +85,11 @@ Result<std::string> scrape(const std::string &instance, bool origin_attached)
     if (!stats)
         return stats.error();
     stats->origin_alive = origin_attached;
-    return metrics_text(*stats);
+    const auto samples = SampleReader::open(instance);
+    const auto latency = samples ? samples->read_latency() : samples.error();
+    if (!latency)
+        return latency.error();
+    return metrics_text(*stats, *latency);
 }
 
 void run(const Settings &settings)

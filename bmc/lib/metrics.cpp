@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/metrics.h"
 
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <fmt/format.h>
@@ -28,9 +30,30 @@ prometheus::MetricFamily family(const Stats &stats, prometheus::MetricType type,
     return {std::move(name), std::string(help), type, {std::move(metric)}};
 }
 
+prometheus::MetricFamily histogram(const Stats &stats, const Latency &latency)
+{
+    constexpr double microseconds = 1e6;
+    prometheus::ClientMetric metric;
+    uint64_t seen = 0;
+
+    metric.label.push_back({instance_label, stats.instance});
+    for (size_t i = 0; i < latency.count.size(); i++) {
+        seen += latency.count[i];
+        metric.histogram.bucket.push_back(
+            {seen, static_cast<double>(uint64_t{1} << i) / microseconds});
+    }
+    metric.histogram.bucket.push_back({seen, std::numeric_limits<double>::infinity()});
+    metric.histogram.sample_count = seen;
+    metric.histogram.sample_sum = static_cast<double>(latency.sum_us) / microseconds;
+    return {"bmc_miss_latency_seconds",
+            fmt::format("time that gets which went up took, of one in {}", BMC_MISSES_PER_SAMPLE),
+            prometheus::MetricType::Histogram,
+            {std::move(metric)}};
+}
+
 } // namespace
 
-std::string metrics_text(const Stats &stats)
+std::string metrics_text(const Stats &stats, const Latency &latency)
 {
     using prometheus::MetricType;
     std::vector<prometheus::MetricFamily> families;
@@ -48,6 +71,7 @@ std::string metrics_text(const Stats &stats)
     families.push_back(family(stats, MetricType::Gauge, "bmc_origin_attached",
                               "1 if a memcached-sr is the origin of the instance, 0 otherwise",
                               stats.origin_alive ? 1 : 0));
+    families.push_back(histogram(stats, latency));
     return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "bmc/lib/samples.h"
 #include "bmc/lib/stats.h"
 
 namespace bmc
@@ -13,10 +14,10 @@ namespace bmc
 constexpr const char *metrics_media_type = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Statistics in the text format of Prometheus, version 0.0.4: every counter of
-/// abi/counters.h as bmc_NAME_total, and the gauges bmc_memory_bytes, bmc_generation
-/// and bmc_origin_attached, each with the name of the instance
-/// as the label `bmc_instance`.
-std::string metrics_text(const Stats &stats);
+/// abi/counters.h as bmc_NAME_total, the gauges bmc_memory_bytes, bmc_generation and
+/// bmc_origin_attached, and the histogram bmc_miss_latency_seconds, each with the name of
+/// the instance as the label `bmc_instance`.
+std::string metrics_text(const Stats &stats, const Latency &latency);
 
 } // namespace bmc
 

@@ -50,12 +50,12 @@ class SampleReader
                                      const std::string &pin_root = BMC_PIN_ROOT);
 
     Result<Samples> read() const;
+    Result<Latency> read_latency() const;
 
   private:
     SampleReader() = default;
 
     Result<SampledKeys> read_keys() const;
-    Result<Latency> read_latency() const;
 
     std::string folder_;
     std::array<__u64, 2> seed_ = {};

@@ -21,7 +21,7 @@ class Parser
     void line(const std::string &text)
     {
         static const std::regex help("# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (\\S.*)");
-        static const std::regex type("# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)");
+        static const std::regex type("# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram)");
         static const std::regex sample("([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{([^}]*)\\})? (\\S+)");
         std::smatch part;
 
@@ -37,10 +37,16 @@ class Parser
             require(current().type != "counter" || name_.ends_with("_total"),
                     "a counter whose name does not end in _total", text);
         } else if (std::regex_match(text, part, sample)) {
-            require(part[1] == name_ && !current().type.empty(),
+            const std::string name = part[1];
+            require(name.starts_with(name_) && !current().type.empty(),
                     "a sample that does not follow its type", text);
-            current().samples.push_back({labels(part[3], text), value(part[4], text)});
-            require(seen_.insert(current().samples.back().labels).second,
+            const std::string suffix = name.substr(name_.size());
+            require(current().type == "histogram"
+                        ? suffix == "_bucket" || suffix == "_sum" || suffix == "_count"
+                        : suffix.empty(),
+                    "a sample that does not follow its type", text);
+            current().samples.push_back({labels(part[3], text), value(part[4], text), suffix});
+            require(seen_.insert({suffix, current().samples.back().labels}).second,
                     "a sample that was there before", text);
         } else {
             require(false, "not a line of the format", text);
@@ -92,7 +98,7 @@ class Parser
 
     std::map<std::string, Metric> metrics_;
     std::string name_;
-    std::set<std::map<std::string, std::string>> seen_;
+    std::set<std::pair<std::string, std::map<std::string, std::string>>> seen_;
 };
 
 } // namespace

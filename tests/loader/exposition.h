@@ -13,6 +13,7 @@ namespace bmc::test
 struct Sample {
     std::map<std::string, std::string> labels;
     double value = 0;
+    std::string suffix{}; ///< of a histogram: "_bucket", "_sum" or "_count"
 };
 
 /// A metric with everything that was said about it.
@@ -23,7 +24,7 @@ struct Metric {
 };
 
 /// Reads text of the Prometheus format 0.0.4 ("Exposition formats" in its
-/// documentation), as far as it is about counters and gauges, and more strictly than
+/// documentation), as far as it is about counters, gauges and histograms, and more strictly than
 /// Prometheus does: each metric has its help, its type and then all of its samples;
 /// names of counters end in _total; no sample comes twice, none is missing, and none
 /// has a timestamp. Throws Error with the line that is not so.

@@ -78,7 +78,7 @@ TEST(Exposition, RefusesWhatIsNotOfTheFormat)
 TEST(MetricsText, HasEveryCounterWithItsHelp)
 {
     const Stats stats = some_stats();
-    const auto metrics = parse_exposition(metrics_text(stats));
+    const auto metrics = parse_exposition(metrics_text(stats, {}));
     const std::map<std::string, std::string> labels = {{"bmc_instance", "web-1"}};
 
     for (size_t i = 0; i < counter_infos.size(); i++) {
@@ -94,7 +94,7 @@ TEST(MetricsText, HasEveryCounterWithItsHelp)
 TEST(MetricsText, HasTheGauges)
 {
     Stats stats = some_stats();
-    auto metrics = parse_exposition(metrics_text(stats));
+    auto metrics = parse_exposition(metrics_text(stats, {}));
     const std::map<std::string, double> expected = {
         {"bmc_memory_bytes", static_cast<double>(uint64_t{5} << 40)},
         {"bmc_generation", 6},
@@ -105,10 +105,38 @@ TEST(MetricsText, HasTheGauges)
         EXPECT_EQ(metrics.at(name).type, "gauge") << name;
         EXPECT_EQ(metrics.at(name).samples.at(0).value, value) << name;
     }
-    EXPECT_EQ(metrics.size(), expected.size() + counter_infos.size());
+    EXPECT_EQ(metrics.size(), expected.size() + counter_infos.size() + 1);
     stats.origin_alive = false;
-    metrics = parse_exposition(metrics_text(stats));
+    metrics = parse_exposition(metrics_text(stats, {}));
     EXPECT_EQ(metrics.at("bmc_origin_attached").samples.at(0).value, 0);
+}
+
+TEST(MetricsText, HasTheLatencyOfMisses)
+{
+    Latency latency;
+    latency.count[0] = 5;
+    latency.count[10] = 4;
+    latency.count[24] = 1;
+    latency.sum_us = 12'500'000;
+    const auto metrics = parse_exposition(metrics_text(some_stats(), latency));
+    const Metric &metric = metrics.at("bmc_miss_latency_seconds");
+    std::map<std::string, double> buckets;
+
+    EXPECT_EQ(metric.type, "histogram");
+    for (const Sample &sample : metric.samples) {
+        EXPECT_EQ(sample.labels.at("bmc_instance"), "web-1");
+        if (sample.suffix == "_bucket")
+            buckets[sample.labels.at("le")] = sample.value;
+        else
+            EXPECT_EQ(sample.value, sample.suffix == "_sum" ? 12.5 : 10);
+    }
+    EXPECT_EQ(buckets.size(), latency.count.size() + 1);
+    EXPECT_EQ(buckets.at("1e-06"), 5);
+    EXPECT_EQ(buckets.at("0.000512"), 5);
+    EXPECT_EQ(buckets.at("0.001024"), 9);
+    EXPECT_EQ(buckets.at("8.388608"), 9);
+    EXPECT_EQ(buckets.at("16.777216"), 10);
+    EXPECT_EQ(buckets.at("+Inf"), 10);
 }
 
 /// All queries of a dashboard.
@@ -129,16 +157,29 @@ TEST(GrafanaDashboard, UsesMetricsThatExist)
 {
     std::ifstream file(source_path("bmc/share/grafana/bmc.json"));
     const auto dashboard = nlohmann::json::parse(file);
-    const auto metrics = parse_exposition(metrics_text(some_stats()));
+    const auto metrics = parse_exposition(metrics_text(some_stats(), {}));
     const std::regex name("[A-Za-z_:][A-Za-z0-9_:]*");
-    const std::set<std::string> others = {"sum",      "rate",         "delta", "label_values",
-                                          "instance", "bmc_instance", "m",     "__rate_interval"};
+    const std::set<std::string> others = {"sum",
+                                          "rate",
+                                          "delta",
+                                          "label_values",
+                                          "instance",
+                                          "bmc_instance",
+                                          "m",
+                                          "__rate_interval",
+                                          "histogram_quantile",
+                                          "by",
+                                          "le"};
+    const std::string bucket = "_bucket"; // of a histogram, which has its name without
     std::set<std::string> used;
 
     for (const std::string &query : queries(dashboard))
         for (std::sregex_iterator at(query.begin(), query.end(), name), end; at != end; ++at)
             if (!others.contains(at->str())) {
-                EXPECT_TRUE(metrics.contains(at->str())) << at->str() << " in " << query;
+                std::string metric = at->str();
+                if (metric.ends_with(bucket))
+                    metric.resize(metric.size() - bucket.size());
+                EXPECT_TRUE(metrics.contains(metric)) << metric << " in " << query;
                 used.insert(at->str());
             }
 

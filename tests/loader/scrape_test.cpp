@@ -107,7 +107,7 @@ TEST_F(Scrape, ShowsWhatTheKernelCounts)
     });
 
     const auto after = scrape();
-    EXPECT_EQ(after.size(), counter_infos.size() + 3);
+    EXPECT_EQ(after.size(), counter_infos.size() + 4);
     for (const CounterInfo &info : counter_infos) {
         const Metric &metric = after.at(fmt::format("bmc_{}_total", info.name));
         EXPECT_EQ(metric.help, info.help);
