@@ -72,9 +72,10 @@ void run(const Arguments &arguments)
         fail(bmc::no_such_instance("examine", arguments.instance, BMC_PIN_ROOT));
     const auto statistics = check(RunStatistics::enable());
     const auto start = Clock::now();
-    const auto before = check(read_programs(folder));
+    const std::string set = bmc::programs_folder(folder);
+    const auto before = check(read_programs(set));
     signals.wait(std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(arguments.seconds)));
-    const auto programs = difference(before, check(read_programs(folder)));
+    const auto programs = difference(before, check(read_programs(set)));
     const double seconds = Seconds(Clock::now() - start).count();
 
     if (arguments.json.empty())

@@ -23,16 +23,22 @@ void report(const Attached &attached, const AttachOptions &options)
         say(note);
     for (const Address &address : attached.addresses)
         addresses.push_back(address.text());
-    say(fmt::format("attached '{}': {} of memory, UDP port {} on {}", options.instance,
+    say(fmt::format("{} '{}': {} of memory, UDP port {} on {}",
+                    attached.kept ? "upgraded" : "attached", options.instance,
                     format_size(options.memory), fmt::join(options.ports, ", "),
                     fmt::join(addresses, ", ")));
+    if (attached.kept)
+        say(fmt::format("  {} entries of the cache were kept", *attached.kept));
     for (uint32_t i = 0; i < attached.record.interface_count; i++) {
         const InterfaceRecord &interface = attached.record.interface[i];
         say(fmt::format("  {}: {}, attached to TC by {}", interface.name, mode_text(interface.mode),
                         kind_name(interface.tc)));
     }
-    say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}", options.ports.front(),
-                    attached.folder));
+    if (attached.origin)
+        say(fmt::format("{} goes on", attached.origin->text()));
+    else
+        say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}",
+                        options.ports.front(), attached.folder));
 }
 
 } // namespace
@@ -46,10 +52,11 @@ Settings choose(const SettingOptions &options)
     return std::move(chosen.settings);
 }
 
-Attached attach_and_report(const Settings &settings, const EndSignals &signals)
+Attached attach_and_report(const Settings &settings, const EndSignals &signals, bool hold)
 {
     AttachOptions options = settings.attach;
 
+    options.hold = hold;
     options.progress = [&](std::string_view step) {
         if (settings.verbose)
             fmt::print(stderr, "bmc: {}\n", step);
@@ -75,7 +82,7 @@ void add_attach(CLI::App &app)
     command->callback([options] {
         const Settings settings = choose(*options);
         const EndSignals signals;
-        attach_and_report(settings, signals);
+        attach_and_report(settings, signals, false);
     });
 }
 

@@ -15,8 +15,8 @@ namespace bmc::cli
 Settings choose(const SettingOptions &options);
 
 /// Attaches and says what was attached; fails as check() does. One of the signals
-/// ends it, with everything undone.
-Attached attach_and_report(const Settings &settings, const EndSignals &signals);
+/// ends it, with everything undone. `hold` as in AttachOptions.
+Attached attach_and_report(const Settings &settings, const EndSignals &signals, bool hold);
 
 } // namespace bmc::cli
 

@@ -104,7 +104,7 @@ void run(const Settings &settings)
         metrics = check(MetricsServer::open(*settings.metrics));
         metrics_place = settings.metrics->text();
     }
-    const Attached attached = attach_and_report(settings, signals);
+    const Attached attached = attach_and_report(settings, signals, true);
 
     if (metrics) {
         metrics->set_source([&] { return scrape(instance, origin_attached); });

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "bmc/abi/access.h"
+#include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
 
 namespace bmc
@@ -124,7 +125,7 @@ Status fill_allow(int map, const std::vector<Prefix> &prefixes)
 
 Result<std::vector<Prefix>> read_allow(const std::string &folder)
 {
-    const std::string path = folder + "/" + pin_allow;
+    const std::string path = programs_folder(folder) + "/" + pin_allow;
     std::vector<Prefix> prefixes;
     const auto map = open_map(path, BPF_MAP_TYPE_LPM_TRIE, sizeof(__u8));
 

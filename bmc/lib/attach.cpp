@@ -5,10 +5,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
-#include <sys/stat.h>
 
 #include <fmt/format.h>
 
+#include "bmc/lib/cache_reader.h"
+#include "bmc/lib/control.h"
 #include "bmc/lib/devices.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/interface.h"
@@ -18,6 +19,7 @@
 #include "bmc/lib/plan.h"
 #include "bmc/lib/programs.h"
 #include "bmc/lib/scope_guard.h"
+#include "bmc/lib/upgrade.h"
 #include "bmc/lib/xdp.h"
 
 namespace bmc
@@ -45,24 +47,23 @@ Status check_free(const PinRoot &root, const Plan &plan)
     return Done{};
 }
 
-/// The error for a name that is taken.
-Error already_attached(const std::string &instance, const std::string &folder)
+/// Takes the instance for this process if it wants to hold it.
+Status hold(const AttachOptions &options, const std::string &folder, Attached &made)
 {
-    const auto failed = [&instance](std::string hint) {
-        return Error{"attach the instance", fmt::format("'{}'", instance), 0, std::move(hint), {}};
-    };
-
-    if (!is_instance(folder))
-        return failed(fmt::format("the folder {} is there, and bmc did not make it; remove it, or "
-                                  "give another --instance",
-                                  folder));
-    if (const auto origin = find_origin(folder))
-        return failed(fmt::format("it is attached already, and {1} is its origin; end that, then "
-                                  "`bmc detach --instance {0}`, or give another --instance",
-                                  instance, origin->text()));
-    return failed(fmt::format("it is attached already; remove it with `bmc detach --instance {}`, "
-                              "or give another --instance",
-                              instance));
+    if (!options.hold)
+        return Done{};
+    auto lock = try_lock_folder(run_folder(folder));
+    if (!lock)
+        return lock.error();
+    if (!*lock)
+        return Error{"run the instance",
+                     fmt::format("'{}'", options.instance),
+                     0,
+                     "another `bmc run` does; end that, give another --instance, or upgrade it "
+                     "with `bmc attach`",
+                     {}};
+    made.hold = std::move(**lock);
+    return Done{};
 }
 
 /// The work of one attach() within the folder of an instance in the making.
@@ -76,6 +77,8 @@ class Builder
 
     Status build()
     {
+        BMC_TRY(make_folder(programs_folder(folder_)));
+        BMC_TRY(make_folder(run_folder(folder_)));
         BMC_TRY(step_done("made the folder"));
         BMC_TRY(start_record());
         BMC_TRY(step_done("started the record"));
@@ -86,11 +89,11 @@ class Builder
         BMC_TRY(step_done("loaded the programs"));
         BMC_TRY(programs->pin_maps(folder_));
         BMC_TRY(step_done("pinned the maps"));
-        BMC_TRY(programs->pin_programs(folder_));
+        BMC_TRY(programs->pin_set(programs_folder(folder_)));
         BMC_TRY(step_done("pinned the programs"));
 
         for (const Interface &interface : plan_.interfaces)
-            BMC_TRY(attach_interface(interface, *programs));
+            BMC_TRY(attach_interface(interface, programs->entry()));
         return Done{};
     }
 
@@ -130,7 +133,7 @@ class Builder
         return save_record();
     }
 
-    Status attach_interface(const Interface &interface, const Programs &programs)
+    Status attach_interface(const Interface &interface, const EntryPrograms &programs)
     {
         /* First, so that whatever follows can be found and removed. */
         BMC_TRY(devices_->add(interface.index));
@@ -142,10 +145,10 @@ class Builder
         BMC_TRY(step_done("noted " + interface.name));
 
         if (options_.mode != ModeChoice::tc)
-            BMC_TRY(attach_to_xdp(interface, entry, programs.rx_filter()));
+            BMC_TRY(attach_to_xdp(interface, entry, programs.rx_filter));
         const std::array<TcProgram, 2> tc = {{
-            {TcDirection::ingress, programs.skb_rx_filter()},
-            {TcDirection::egress, programs.tx_filter()},
+            {TcDirection::ingress, programs.skb_rx_filter},
+            {TcDirection::egress, programs.tx_filter},
         }};
         return plan_.use_tcx ? add_links(interface, entry, tc) : add_filters(interface, entry, tc);
     }
@@ -226,7 +229,113 @@ class Builder
     std::optional<DeviceMap> devices_;
 };
 
-Result<Attached> attach_in_mode(const AttachOptions &options, const Features &features)
+/// Attaches an instance whose name is free, with the lock on the root.
+Result<Attached> attach_new(const PinRoot &root, const AttachOptions &options, const Plan &plan)
+{
+    const std::string staging = attaching_folder(root.path(), options.instance);
+    Attached made;
+
+    BMC_TRY(make_folder(staging));
+    ScopeGuard undo([&staging] {
+        /* If this fails too, the next attach or detach removes the rest. */
+        static_cast<void>(remove_instance(staging));
+    });
+
+    Builder builder(options, plan, staging);
+    BMC_TRY(builder.build());
+    BMC_TRY(hold(options, staging, made));
+    const auto id = instance_id(staging);
+    if (!id)
+        return id.error();
+    made.folder = instance_folder(root.path(), options.instance);
+    if (std::rename(staging.c_str(), made.folder.c_str()) != 0)
+        return Error{"give the folder its name", made.folder, errno, {}, {}};
+    undo.commit();
+
+    made.id = *id;
+    made.record = builder.record();
+    made.split = plan.split;
+    made.addresses = plan.addresses;
+    return made;
+}
+
+/// The same; if a driver has no XDP and nobody wanted it, without XDP.
+Result<Attached> attach_in_some_mode(const PinRoot &root, const AttachOptions &options,
+                                     const Features &features, const Plan &plan)
+{
+    auto made = attach_new(root, options, plan);
+    if (made || made.error().code != EOPNOTSUPP || options.mode != ModeChoice::automatic)
+        return made;
+
+    /* Everything was undone. All interfaces change: each request is to be seen once. */
+    AttachOptions without = options;
+    without.mode = ModeChoice::tc;
+    const auto other_plan = make_plan(without, features);
+    if (!other_plan)
+        return other_plan.error();
+    auto instead = attach_new(root, without, *other_plan);
+    if (instead)
+        instead->notes.push_back(
+            fmt::format("no native XDP for {}: TC ingress answers instead", made.error().object));
+    return instead;
+}
+
+/// Upgrades an instance that is attached, with the lock on the root.
+Result<Attached> take_over(const AttachOptions &options, const Features &features,
+                           const std::string &folder, const Existing &existing, const Plan &plan)
+{
+    Attached taken;
+
+    BMC_TRY(hold(options, folder, taken));
+    BMC_TRY(check_same(existing, options, plan));
+    const auto finished = finish_upgrade(folder, existing.record);
+    if (!finished)
+        return finished.error();
+    if (*finished)
+        taken.notes.push_back(
+            fmt::format("cleared up after an interrupted upgrade of '{}'", options.instance));
+
+    AttachOptions same = options;
+    same.mode = choice_of(existing.record.interface[0].mode);
+    const auto plan_for_mode = make_plan(same, features);
+    if (!plan_for_mode)
+        return plan_for_mode.error();
+    BMC_TRY(upgrade(folder, existing, same, *plan_for_mode));
+
+    const auto id = instance_id(folder);
+    if (!id)
+        return id.error();
+    const auto reader = CacheReader::open(options.instance, options.pin_root);
+    if (!reader)
+        return reader.error();
+    taken.folder = folder;
+    taken.id = *id;
+    taken.record = existing.record;
+    taken.split = existing.split;
+    taken.addresses = served_addresses(existing.control.served);
+    taken.kept = reader->entry_count();
+    taken.origin = find_origin(folder);
+    return taken;
+}
+
+/// Detaches an instance that this bmc cannot take over.
+Status remove_other_layout(const PinRoot &root, const std::string &instance)
+{
+    const std::string folder = instance_folder(root.path(), instance);
+
+    if (is_folder_locked(run_folder(folder)))
+        return Error{"upgrade the instance",
+                     fmt::format("'{}'", instance),
+                     0,
+                     "its memory has another layout, and a `bmc run` holds it: restart that, then "
+                     "memcached-sr",
+                     {}};
+    return retire_instance(root, instance);
+}
+
+} // namespace
+
+Result<Attached> attach(const AttachOptions &options, const Features &features)
 {
     const auto plan = make_plan(options, features);
     if (!plan)
@@ -238,68 +347,52 @@ Result<Attached> attach_in_mode(const AttachOptions &options, const Features &fe
     const auto leftovers = remove_leftovers(*root);
     if (!leftovers)
         return leftovers.error();
-
-    Attached made;
+    std::vector<std::string> notes;
     for (const Leftover &leftover : *leftovers) {
         if (!leftover.removed && leftover.instance == options.instance)
             return leftover.removed.error();
-        made.notes.push_back(describe(leftover));
+        notes.push_back(describe(leftover));
     }
 
-    made.folder = instance_folder(root->path(), options.instance);
-    if (exists(made.folder))
-        return already_attached(options.instance, made.folder);
-    BMC_TRY(check_free(*root, *plan));
-    for (const uint32_t pid : orphaned_origins(root->path(), options.instance))
-        made.notes.push_back(fmt::format("memcached-sr with pid {} is the origin of an earlier "
-                                         "'{}' that was detached: restart it",
-                                         pid, options.instance));
     if (const auto exposed = exposure(plan->addresses, options.access))
-        made.notes.push_back("warning: " + exposed->line());
+        notes.push_back("warning: " + exposed->line());
 
-    const std::string staging = attaching_folder(root->path(), options.instance);
-    if (mkdir(staging.c_str(), 0700) != 0)
-        return Error{"make the folder", staging, errno, {}, {}};
-    ScopeGuard undo([&staging] {
-        /* If this fails too, the next attach or detach removes the rest. */
-        static_cast<void>(remove_instance(staging));
-    });
-
-    Builder builder(options, *plan, staging);
-    BMC_TRY(builder.build());
-    const auto id = instance_id(staging);
-    if (!id)
-        return id.error();
-    if (std::rename(staging.c_str(), made.folder.c_str()) != 0)
-        return Error{"give the folder its name", made.folder, errno, {}, {}};
-    undo.commit();
-
-    made.id = *id;
-    made.record = builder.record();
-    made.split = plan->split;
-    made.addresses = plan->addresses;
-    return made;
-}
-
-} // namespace
-
-Result<Attached> attach(const AttachOptions &options, const Features &features)
-{
-    if (options.mode != ModeChoice::automatic)
-        return attach_in_mode(options, features);
-
-    AttachOptions chosen = options;
-    chosen.mode = ModeChoice::native;
-    auto made = attach_in_mode(chosen, features);
-    if (made || made.error().code != EOPNOTSUPP)
+    const std::string folder = instance_folder(root->path(), options.instance);
+    const auto finish = [&notes](Result<Attached> made) {
+        if (made)
+            made->notes.insert(made->notes.begin(), notes.begin(), notes.end());
         return made;
-    /* Everything was undone. All interfaces change: each request is to be seen once. */
-    chosen.mode = ModeChoice::tc;
-    auto instead = attach_in_mode(chosen, features);
-    if (instead)
-        instead->notes.push_back(
-            fmt::format("no native XDP for {}: TC ingress answers instead", made.error().object));
-    return instead;
+    };
+    if (exists(folder)) {
+        if (!is_instance(folder))
+            return Error{"attach the instance",
+                         fmt::format("'{}'", options.instance),
+                         0,
+                         fmt::format("the folder {} is there, and bmc did not make it; remove it, "
+                                     "or give another --instance",
+                                     folder),
+                         {}};
+        const auto existing = read_existing(folder);
+        if (!existing)
+            return existing.error();
+        if (*existing)
+            return finish(take_over(options, features, folder, **existing, *plan));
+        BMC_TRY(remove_other_layout(*root, options.instance));
+        notes.push_back(fmt::format("another version of bmc had attached '{}', with another layout "
+                                    "of its memory: the cache begins empty",
+                                    options.instance));
+    }
+
+    BMC_TRY(check_free(*root, *plan));
+    const auto available = available_memory();
+    if (!available)
+        return available.error();
+    BMC_TRY(check_memory(options.memory, *available));
+    for (const uint32_t pid : orphaned_origins(root->path(), options.instance))
+        notes.push_back(fmt::format("memcached-sr with pid {} is the origin of an earlier "
+                                    "'{}' that was detached: restart it",
+                                    pid, options.instance));
+    return finish(attach_in_some_mode(*root, options, features, *plan));
 }
 
 } // namespace bmc

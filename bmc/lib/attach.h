@@ -4,15 +4,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bmc/abi/layout.h"
 #include "bmc/lib/access.h"
+#include "bmc/lib/fd.h"
 #include "bmc/lib/features.h"
 #include "bmc/lib/memory.h"
 #include "bmc/lib/mode.h"
+#include "bmc/lib/origin.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/record.h"
 #include "bmc/lib/result.h"
@@ -39,16 +42,22 @@ struct AttachOptions {
     ModeChoice mode = ModeChoice::automatic;
     TcChoice tc = TcChoice::automatic;
     std::string pin_root = BMC_PIN_ROOT;
+    bool hold = false; ///< see Attached::hold
     Progress progress; ///< may be empty
 };
 
-/// What attach made.
+/// What attach made, or has taken over.
 struct Attached {
     std::string folder;
     uint64_t id = 0; ///< as instance_id() tells
     InstanceRecord record = {};
     MemorySplit split;
     std::vector<Address> addresses;
+    /// Entries of the cache that were kept, if it was attached already.
+    std::optional<uint64_t> kept;
+    std::optional<Origin> origin;
+    /// As long as it is open, nobody else gets to hold the instance (`bmc run`).
+    Fd hold;
     /// What killed loaders had left and what became of it, which origins of earlier
     /// instances of this name still run, and what its addresses may be misused for, one
     /// line each.
@@ -63,6 +72,10 @@ struct Attached {
 /// The instance grows in a folder of its own and gets its name as the last
 /// step: whatever a killed attach leaves is recognised, and removed by the next
 /// attach() or detach().
+///
+/// An instance that is there already is upgraded, see upgrade(): it is an error if the
+/// options are for another (check_same()). If what made it lays the memory out in
+/// another way it is detached first, unless somebody holds it.
 Result<Attached> attach(const AttachOptions &options, const Features &features);
 
 } // namespace bmc

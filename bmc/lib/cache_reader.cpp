@@ -52,6 +52,15 @@ Result<CacheReader> CacheReader::open(const std::string &instance, const std::st
     return reader;
 }
 
+uint64_t CacheReader::entry_count() const
+{
+    uint64_t entries = 0;
+
+    for (uint32_t i = 0; i < buckets_.count(); i++)
+        entries += __atomic_load_n(&buckets_.values<bmc_bucket>()[i].entries, __ATOMIC_RELAXED);
+    return entries;
+}
+
 bool CacheReader::read(uint32_t bucket, std::vector<CachedEntry> &entries) const
 {
     return read_bucket(buckets_.values<bmc_bucket>()[bucket], entries);

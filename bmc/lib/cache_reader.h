@@ -38,6 +38,9 @@ class CacheReader
 
     uint32_t bucket_count() const { return buckets_.count(); }
 
+    /// Number of entries, current or not.
+    uint64_t entry_count() const;
+
     /// read_bucket() of the bucket with this number, below bucket_count().
     bool read(uint32_t bucket, std::vector<CachedEntry> &entries) const;
 

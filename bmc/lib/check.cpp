@@ -15,6 +15,7 @@
 #include "bmc/lib/instance.h"
 #include "bmc/lib/memory.h"
 #include "bmc/lib/plan.h"
+#include "bmc/lib/upgrade.h"
 
 namespace bmc
 {
@@ -134,14 +135,38 @@ Finding check_budget(const AttachOptions &options)
             ""};
 }
 
-Finding check_instance(const AttachOptions &options)
+/// Whether attach would upgrade the instance that is there.
+Finding check_upgrade(const AttachOptions &options, const Features &features,
+                      const std::string &folder)
+{
+    if (!features.privilege(Work::detach))
+        return {"instance", Verdict::warning,
+                fmt::format("'{}' is attached; not examined: that takes the privileges, too",
+                            options.instance),
+                ""};
+    const auto existing = read_existing(folder);
+    if (!existing)
+        return failed("instance", existing.error());
+    if (!*existing)
+        return {"instance", Verdict::warning,
+                fmt::format("another version of bmc has attached '{}', with another layout of its "
+                            "memory: it would be attached anew, with an empty cache",
+                            options.instance),
+                "after that, restart memcached-sr"};
+    /* What else is wrong with the options is said elsewhere. */
+    if (const auto plan = make_plan(options, features))
+        if (const Status same = check_same(**existing, options, *plan); !same)
+            return failed("instance", same.error());
+    return {"instance", Verdict::ok,
+            fmt::format("'{}' is attached, and would be upgraded", options.instance), ""};
+}
+
+Finding check_instance(const AttachOptions &options, const Features &features)
 {
     const std::string folder = instance_folder(options.pin_root, options.instance);
 
     if (is_instance(folder))
-        return {
-            "instance", Verdict::ok, fmt::format("'{}' is attached already", options.instance),
-            fmt::format("`bmc detach --instance {}` before it is attached anew", options.instance)};
+        return check_upgrade(options, features, folder);
     if (exists(folder))
         return {"instance", Verdict::fail,
                 fmt::format("the folder {} is there, and bmc did not make it", folder),
@@ -181,7 +206,7 @@ Findings check_machine(const AttachOptions &options, const Features &features)
     findings.push_back(check_bpffs(options, features));
     check_features(features, findings);
     findings.push_back(check_budget(options));
-    findings.push_back(check_instance(options));
+    findings.push_back(check_instance(options, features));
     return findings;
 }
 

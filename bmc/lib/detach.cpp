@@ -2,7 +2,6 @@
 #include "bmc/lib/detach.h"
 
 #include <cerrno>
-#include <cstdio>
 
 #include <fmt/format.h>
 
@@ -14,7 +13,8 @@ namespace bmc
 {
 
 Result<Detached> detach(const std::string &instance, const Features &features,
-                        const std::string &pin_root, std::optional<uint64_t> id)
+                        const std::string &pin_root, std::optional<uint64_t> id,
+                        const StepReport &report)
 {
     const auto missing = [&] {
         return id ? detached_by_another(instance) : no_such_instance("detach", instance, pin_root);
@@ -55,14 +55,8 @@ Result<Detached> detach(const std::string &instance, const Features &features,
         if (*found != *id)
             return missing();
     }
-    BMC_TRY(check_removable(folder));
     done.origin = find_origin(folder);
-
-    /* From here on it is no instance any more, even if we are killed. */
-    const std::string retired = detaching_folder(root->path(), instance);
-    if (std::rename(folder.c_str(), retired.c_str()) != 0)
-        return Error{"rename the folder", folder, errno, {}, {}};
-    BMC_TRY(remove_instance(retired));
+    BMC_TRY(retire_instance(*root, instance, report));
     return done;
 }
 

@@ -9,6 +9,7 @@
 
 #include "bmc/abi/layout.h"
 #include "bmc/lib/features.h"
+#include "bmc/lib/instance.h"
 #include "bmc/lib/origin.h"
 #include "bmc/lib/result.h"
 
@@ -31,7 +32,7 @@ struct Detached {
 /// of this name with another instance_id() is left alone: that is an error.
 Result<Detached> detach(const std::string &instance, const Features &features,
                         const std::string &pin_root = BMC_PIN_ROOT,
-                        std::optional<uint64_t> id = std::nullopt);
+                        std::optional<uint64_t> id = std::nullopt, const StepReport &report = {});
 
 /// The error if somebody else has detached the instance, be it that another took
 /// its name.

@@ -63,4 +63,14 @@ bool DeviceMap::has(uint32_t ifindex) const
     return bpf_map_lookup_elem(map_.get(), &ifindex, &value) == 0;
 }
 
+std::vector<uint32_t> DeviceMap::list() const
+{
+    std::vector<uint32_t> all;
+    uint32_t next = 0;
+
+    while (bpf_map_get_next_key(map_.get(), all.empty() ? nullptr : &all.back(), &next) == 0)
+        all.push_back(next);
+    return all;
+}
+
 } // namespace bmc

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bmc/lib/fd.h"
 #include "bmc/lib/result.h"
@@ -30,6 +31,9 @@ class DeviceMap
 
     /// Whether an interface that was added is still there.
     bool has(uint32_t ifindex) const;
+
+    /// All that were added and are still there.
+    std::vector<uint32_t> list() const;
 
   private:
     DeviceMap(std::string path, Fd map) : path_(std::move(path)), map_(std::move(map)) {}

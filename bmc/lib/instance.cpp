@@ -3,11 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
+#include <cstdio>
 #include <optional>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
@@ -27,6 +25,9 @@ namespace
 
 constexpr std::string_view attaching_suffix = "+new";
 constexpr std::string_view detaching_suffix = "+old";
+constexpr const char *programs_name = "programs";
+constexpr const char *other_programs_name = "programs+new";
+constexpr const char *run_name = "run";
 
 constexpr std::string_view xdp_link_prefix = "xdp_";
 constexpr std::string_view tc_link_prefix = "tc_";
@@ -36,35 +37,13 @@ bool starts_with(std::string_view text, std::string_view prefix)
     return text.substr(0, prefix.size()) == prefix;
 }
 
-Result<uint32_t> program_id(const std::string &path)
+/// Removes both filters of an interface.
+Status remove_both_filters(const std::string &folder, uint32_t ifindex)
 {
-    const auto program = open_pin(path);
-    if (!program)
-        return program.error();
-
-    bpf_prog_info info = {};
-    __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(program->get(), &info, &size) != 0)
-        return Error{"examine the pinned program", path, errno, {}, {}};
-    return info.id;
-}
-
-/// Removes both filters of an interface, and the qdisc if that was ours.
-Status remove_clsact(const std::string &folder, const InterfaceRecord &interface)
-{
-    const auto ingress = program_id(folder + "/skb_rx_filter");
-    if (!ingress)
-        return ingress.error();
-    const auto egress = program_id(folder + "/tx_filter");
-    if (!egress)
-        return egress.error();
-
     const LibbpfLog quiet;
-    BMC_TRY(remove_filter(interface.ifindex, TcDirection::ingress, interface.ingress, *ingress));
-    BMC_TRY(remove_filter(interface.ifindex, TcDirection::egress, interface.egress, *egress));
-    if (interface.qdisc_added != 0)
-        BMC_TRY(remove_empty_clsact(interface.ifindex));
-    return Done{};
+
+    BMC_TRY(remove_filters(ifindex, TcDirection::ingress, program_ids(folder, "skb_rx_filter")));
+    return remove_filters(ifindex, TcDirection::egress, program_ids(folder, "tx_filter"));
 }
 
 /// The record of an instance with the map it is in.
@@ -74,7 +53,7 @@ struct OpenRecord {
 };
 
 /// No record if attach was killed before it attached anything, or detach after
-/// it had detached everything.
+/// it had detached everything, or if a bmc that wrote it otherwise has made it.
 Result<std::optional<OpenRecord>> open_record(const std::string &folder)
 {
     auto map = RecordMap::open(folder);
@@ -83,6 +62,8 @@ Result<std::optional<OpenRecord>> open_record(const std::string &folder)
     if (!map)
         return map.error();
     const auto record = map->load();
+    if (!record && record.error().code == ENOTSUP)
+        return std::optional<OpenRecord>();
     if (!record)
         return record.error();
     return std::optional<OpenRecord>(OpenRecord{std::move(*map), *record});
@@ -98,20 +79,31 @@ bool has_filters(const std::string &folder, const InterfaceRecord &interface)
 }
 
 /// Removes what no pin holds: clsact filters and qdiscs.
-Status remove_clsact_filters(const std::string &folder)
+Status remove_clsact(const std::string &folder, const StepReport &report)
 {
     auto record = open_record(folder);
     if (!record)
         return record.error();
-    if (!*record)
+    if (!*record) {
+        /* Its filters can be told from others all the same; whose the qdisc is, cannot. */
+        const auto devices = DeviceMap::open(folder);
+        if (devices)
+            for (const uint32_t ifindex : devices->list())
+                BMC_TRY(remove_both_filters(folder, ifindex));
         return Done{};
+    }
 
     auto &[map, value] = **record;
     for (uint32_t i = 0; i < value.interface_count; i++) {
-        if (!has_filters(folder, value.interface[i]))
+        InterfaceRecord &interface = value.interface[i];
+        if (!has_filters(folder, interface))
             continue;
-        BMC_TRY(remove_clsact(folder, value.interface[i]));
-        value.interface[i].tc = TcKind::none;
+        BMC_TRY(remove_both_filters(folder, interface.ifindex));
+        report(fmt::format("removed the TC filters from {}", interface.name));
+        if (interface.qdisc_added != 0)
+            BMC_TRY(remove_empty_clsact(interface.ifindex));
+        report(fmt::format("removed the clsact qdisc from {}", interface.name));
+        interface.tc = TcKind::none;
         BMC_TRY(map.save(value));
     }
     return Done{};
@@ -149,6 +141,21 @@ std::string pin_xdp_link(uint32_t ifindex)
 std::string pin_tc_link(uint32_t ifindex, TcDirection direction)
 {
     return fmt::format("{}{}_{}", tc_link_prefix, direction_name(direction), ifindex);
+}
+
+std::string programs_folder(const std::string &folder)
+{
+    return fmt::format("{}/{}", folder, programs_name);
+}
+
+std::string other_programs_folder(const std::string &folder)
+{
+    return fmt::format("{}/{}", folder, other_programs_name);
+}
+
+std::string run_folder(const std::string &folder)
+{
+    return fmt::format("{}/{}", folder, run_name);
 }
 
 std::string instance_folder(const std::string &root, std::string_view name)
@@ -196,9 +203,23 @@ Result<uint64_t> instance_id(const std::string &folder)
 
 bool origin_holds(const std::string &folder)
 {
-    const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return is_folder_locked(folder);
+}
 
-    return fd && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+std::vector<uint32_t> program_ids(const std::string &folder, const std::string &name)
+{
+    std::vector<uint32_t> ids;
+
+    /* Until layout 4 programs were pinned beside the maps. */
+    for (const std::string &set :
+         {programs_folder(folder), other_programs_folder(folder), folder}) {
+        const auto program = open_pin(fmt::format("{}/{}", set, name));
+        bpf_prog_info info = {};
+        __u32 size = sizeof info;
+        if (program && bpf_obj_get_info_by_fd(program->get(), &info, &size) == 0)
+            ids.push_back(info.id);
+    }
+    return ids;
 }
 
 Error no_such_instance(const std::string &operation, const std::string &name,
@@ -241,10 +262,12 @@ Status check_removable(const std::string &folder)
     return Done{};
 }
 
-Status remove_instance(const std::string &folder)
+Status remove_instance(const std::string &folder, const StepReport &report)
 {
+    const StepReport said = report ? report : [](std::string_view) {};
+
     BMC_TRY(check_removable(folder));
-    BMC_TRY(remove_clsact_filters(folder));
+    BMC_TRY(remove_clsact(folder, said));
 
     auto names = list_folder(folder);
     if (!names)
@@ -256,12 +279,23 @@ Status remove_instance(const std::string &folder)
         const std::string path = fmt::format("{}/{}", folder, name);
         if (removal_rank(name) <= rank_tc_link)
             detach_link(path);
-        if (unlink(path.c_str()) != 0)
-            return Error{"remove the pin", path, errno, {}, {}};
+        BMC_TRY(is_folder(path) ? remove_folder(path) : remove_pin(path));
+        said(fmt::format("removed {}", name));
     }
-    if (rmdir(folder.c_str()) != 0)
-        return Error{"remove the folder", folder, errno, {}, {}};
-    return Done{};
+    return remove_folder(folder);
+}
+
+Status retire_instance(const PinRoot &root, const std::string &instance, const StepReport &report)
+{
+    const std::string folder = instance_folder(root.path(), instance);
+    const std::string retired = detaching_folder(root.path(), instance);
+
+    BMC_TRY(check_removable(folder));
+    if (std::rename(folder.c_str(), retired.c_str()) != 0)
+        return Error{"rename the folder", folder, errno, {}, {}};
+    if (report)
+        report("renamed the folder");
+    return remove_instance(retired, report);
 }
 
 std::string describe(const Leftover &leftover)

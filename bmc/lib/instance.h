@@ -3,6 +3,7 @@
 #define BMC_LIB_INSTANCE_H
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +15,24 @@
 namespace bmc
 {
 
-/// Names of pins in an instance's folder beside those of maps and programs.
+/// Called after each step of something that cannot be stopped, with a line that says
+/// what was done.
+using StepReport = std::function<void(std::string_view)>;
+
+/// Names of pins in an instance's folder beside those of maps.
 constexpr const char *pin_record = "instance";
 constexpr const char *pin_devices = "devices";
 std::string pin_xdp_link(uint32_t ifindex);
 std::string pin_tc_link(uint32_t ifindex, TcDirection direction);
+
+/// Folder in an instance's folder with the programs that its hooks run and the maps
+/// that only these use; and that of an upgrade with the set that is coming, or, once
+/// the two have changed names, with the one that goes.
+std::string programs_folder(const std::string &folder);
+std::string other_programs_folder(const std::string &folder);
+
+/// Empty folder in an instance's folder that a live `bmc run` has locked.
+std::string run_folder(const std::string &folder);
 
 /// Folder of an instance while it works.
 std::string instance_folder(const std::string &root, std::string_view name);
@@ -43,6 +57,10 @@ Result<uint64_t> instance_id(const std::string &folder);
 /// Whether an origin holds the instance (an exclusive lock on its folder).
 bool origin_holds(const std::string &folder);
 
+/// Ids of the programs of this name in an instance's folder, of whatever set; what made
+/// it may be another version of bmc.
+std::vector<uint32_t> program_ids(const std::string &folder, const std::string &name);
+
 /// The error for an instance that is not attached; names those that are.
 Error no_such_instance(const std::string &operation, const std::string &name,
                        const std::string &root);
@@ -54,8 +72,14 @@ Status check_removable(const std::string &folder);
 /// Detaches and removes everything that belongs to an instance's folder, in an
 /// order that can be taken up again after a kill: TC filters, links, programs
 /// and maps, the record. If a filter is in another network namespace, nothing
-/// is changed and the error says so.
-Status remove_instance(const std::string &folder);
+/// is changed and the error says so. Works on what other versions of bmc have made
+/// too, but leaves their clsact qdisc, empty, if their record cannot be read.
+Status remove_instance(const std::string &folder, const StepReport &report = {});
+
+/// Renames an instance, so that it is none any more, whatever happens then, and removes
+/// it. The root is locked.
+Status retire_instance(const PinRoot &root, const std::string &instance,
+                       const StepReport &report = {});
 
 /// The rest of an attach or detach that was killed.
 struct Leftover {

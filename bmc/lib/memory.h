@@ -21,6 +21,8 @@ struct MemorySplit {
 
     /// Bytes of map values that this comes to.
     uint64_t bytes() const;
+
+    bool operator==(const MemorySplit &) const = default;
 };
 
 /// Divides a budget in bytes (at least min_memory) among clocks, grants and

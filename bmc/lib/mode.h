@@ -18,6 +18,10 @@ enum class ModeChoice { automatic, native, generic, tc };
 /// As on the command line: "native".
 const char *mode_name(Mode mode);
 
+/// The choice of this mode, and as on the command line: "auto".
+ModeChoice choice_of(Mode mode);
+const char *choice_name(ModeChoice choice);
+
 /// For people: "XDP native".
 const char *mode_text(Mode mode);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
@@ -91,6 +92,69 @@ bool exists(const std::string &path)
     struct stat info = {};
 
     return lstat(path.c_str(), &info) == 0;
+}
+
+bool is_folder(const std::string &path)
+{
+    struct stat info = {};
+
+    return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Status remove_pin(const std::string &path)
+{
+    if (unlink(path.c_str()) != 0)
+        return Error{"remove the pin", path, errno, {}, {}};
+    return Done{};
+}
+
+Status make_folder(const std::string &path)
+{
+    if (mkdir(path.c_str(), 0700) != 0)
+        return Error{"make the folder", path, errno, {}, {}};
+    return Done{};
+}
+
+Status exchange_folders(const std::string &one, const std::string &other)
+{
+    if (renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) != 0)
+        return Error{"exchange the folder", one, errno, {}, {}};
+    return Done{};
+}
+
+Status remove_folder(const std::string &path)
+{
+    const auto names = list_folder(path);
+
+    if (!names && names.error().code == ENOENT)
+        return Done{};
+    if (!names)
+        return names.error();
+    for (const std::string &name : *names)
+        BMC_TRY(remove_pin(fmt::format("{}/{}", path, name)));
+    if (rmdir(path.c_str()) != 0)
+        return Error{"remove the folder", path, errno, {}, {}};
+    return Done{};
+}
+
+Result<std::optional<Fd>> try_lock_folder(const std::string &path)
+{
+    Fd folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    if (!folder)
+        return Error{"open the folder", path, errno, {}, {}};
+    if (flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
+        return std::optional<Fd>(std::move(folder));
+    if (errno != EWOULDBLOCK)
+        return Error{"lock the folder", path, errno, {}, {}};
+    return std::optional<Fd>();
+}
+
+bool is_folder_locked(const std::string &path)
+{
+    const Fd folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    return folder && flock(folder.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 } // namespace bmc

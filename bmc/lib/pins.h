@@ -2,6 +2,7 @@
 #ifndef BMC_LIB_PINS_H
 #define BMC_LIB_PINS_H
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,25 @@ Result<Fd> open_pin(const std::string &path);
 Result<std::vector<std::string>> list_folder(const std::string &path);
 
 bool exists(const std::string &path);
+bool is_folder(const std::string &path);
+
+/// Removes the name; the object goes when nothing else refers to it.
+Status remove_pin(const std::string &path);
+
+Status make_folder(const std::string &path);
+
+/// Gives each of two folders the name of the other, at one instant.
+Status exchange_folders(const std::string &one, const std::string &other);
+
+/// Removes a folder with all that is pinned in it; does nothing if there is none.
+Status remove_folder(const std::string &path);
+
+/// Locks a folder with flock(2) for the life of the descriptor, or returns none if
+/// somebody else has it locked.
+Result<std::optional<Fd>> try_lock_folder(const std::string &path);
+
+/// Whether somebody has it locked so. Looks by taking the lock for an instant.
+bool is_folder_locked(const std::string &path);
 
 } // namespace bmc
 

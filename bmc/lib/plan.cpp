@@ -100,10 +100,7 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
         return addresses.error();
     plan.addresses = std::move(*addresses);
 
-    const auto available = available_memory();
-    if (!available)
-        return available.error();
-    BMC_TRY(check_memory(options.memory, *available));
+    BMC_TRY(check_min_memory(options.memory));
     plan.split = split_memory(options.memory);
 
     auto broadcast = broadcast_addresses();

@@ -26,7 +26,7 @@ struct Plan {
 };
 
 /// The plan that the options lead to in the current network namespace, or why
-/// there is none.
+/// there is none. Whether there is so much memory is not asked.
 Result<Plan> make_plan(const AttachOptions &options, const Features &features);
 
 /// The addresses that the options name, if this host has all of them; all that

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/programs.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string_view>
 #include <sys/random.h>
 
 #include <bpf/bpf.h>
@@ -10,6 +13,9 @@
 
 #include "bmc.skel.h"
 #include "bmc/abi/layout.h"
+#include "bmc/abi/sample.h"
+#include "bmc/lib/cache_reader.h"
+#include "bmc/lib/instance.h"
 #include "bmc/lib/libbpf_log.h"
 #include "bmc/lib/maps.h"
 #include "bmc/lib/parse.h"
@@ -24,14 +30,25 @@ namespace
 /// Odd, as a generation is while no origin has said that it serves.
 constexpr uint64_t first_generation = 1;
 
-Error load_error(int code, const MemorySplit &split, const std::string &log)
+/// Maps of the instance: the cache, what the origin has open, and samples. All that they
+/// hold is under the layout version.
+constexpr std::array<std::string_view, 8> instance_maps = {
+    BMC_PIN_CONTROL, BMC_PIN_CLOCKS,      BMC_PIN_GRANTS, BMC_PIN_SOCKETS,
+    pin_buckets,     BMC_PIN_KEY_SAMPLES, "miss_times",   BMC_PIN_MISS_LATENCY};
+
+bool is_of_instance(const bpf_map *map)
+{
+    return std::find(instance_maps.begin(), instance_maps.end(), bpf_map__name(map)) !=
+           instance_maps.end();
+}
+
+Error load_error(int code, const std::string &log)
 {
     std::string hint;
 
     switch (code) {
     case ENOMEM:
-        hint = fmt::format("the kernel cannot give {} M now; use a smaller --memory",
-                           split.bytes() >> 20);
+        hint = "the kernel cannot give the memory now; use a smaller --memory";
         break;
     case EPERM:
         hint = "run as root of the initial user namespace; kernel lockdown forbids it too";
@@ -60,6 +77,17 @@ Status initialise_control(int map, const MemorySplit &split, const bmc_config &c
     return write_first(map, BMC_PIN_CONTROL, &control);
 }
 
+/// Before the programs are loaded.
+void configure(bmc_bpf &skeleton, const bmc_config &config, const std::vector<Prefix> &allow)
+{
+    skeleton.rodata->bmc_config = config;
+    if (config.allow_listed != 0)
+        bpf_map__set_max_entries(skeleton.maps.allow, static_cast<uint32_t>(allow.size()));
+    else
+        bpf_map__set_autocreate(skeleton.maps.allow, false);
+    bpf_map__set_autocreate(skeleton.maps.budgets, config.budget != 0);
+}
+
 } // namespace
 
 void Programs::Destroy::operator()(bmc_bpf *skeleton) const
@@ -74,28 +102,57 @@ Result<Programs> Programs::load(const bmc_config &config, const std::vector<Pref
     std::unique_ptr<bmc_bpf, Destroy> skeleton(bmc_bpf__open());
 
     if (!skeleton)
-        return load_error(errno, split, log.text());
+        return load_error(errno, log.text());
 
-    skeleton->rodata->bmc_config = config;
+    configure(*skeleton, config, allow);
     bpf_map__set_max_entries(skeleton->maps.clocks, split.clock_count);
     bpf_map__set_max_entries(skeleton->maps.grants, split.grant_count);
     bpf_map__set_max_entries(skeleton->maps.buckets, split.bucket_count);
-    if (config.allow_listed != 0)
-        bpf_map__set_max_entries(skeleton->maps.allow, static_cast<uint32_t>(allow.size()));
-    else
-        bpf_map__set_autocreate(skeleton->maps.allow, false);
-    bpf_map__set_autocreate(skeleton->maps.budgets, config.budget != 0);
 
     const int error = bmc_bpf__load(skeleton.get());
     if (error != 0)
-        return load_error(-error, split, log.text());
+        return load_error(-error, log.text());
 
     if (config.allow_listed != 0)
         BMC_TRY(fill_allow(bpf_map__fd(skeleton->maps.allow), allow));
-    const Status ready =
-        initialise_control(bpf_map__fd(skeleton->maps.control), split, config, netns_cookie);
-    if (!ready)
-        return ready.error();
+    BMC_TRY(initialise_control(bpf_map__fd(skeleton->maps.control), split, config, netns_cookie));
+    return Programs(std::move(skeleton));
+}
+
+Result<Programs> Programs::load_for(const std::string &folder, const bmc_config &config,
+                                    const std::vector<Prefix> &allow)
+{
+    const LibbpfLog log;
+    std::unique_ptr<bmc_bpf, Destroy> skeleton(bmc_bpf__open());
+
+    if (!skeleton)
+        return load_error(errno, log.text());
+
+    configure(*skeleton, config, allow);
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, skeleton->obj)
+    {
+        const bool is_counters = map == skeleton->maps.counters;
+        if (!is_of_instance(map) && !is_counters)
+            continue;
+        const auto pinned =
+            open_map(fmt::format("{}/{}", is_counters ? programs_folder(folder) : folder,
+                                 bpf_map__name(map)),
+                     bpf_map__type(map), bpf_map__value_size(map));
+        if (!pinned && is_counters && pinned.error().code == 0)
+            continue; /* this bmc counts other things: from zero */
+        if (!pinned)
+            return pinned.error();
+        const int error = bpf_map__reuse_fd(map, pinned->get());
+        if (error != 0)
+            return load_error(-error, log.text());
+    }
+
+    const int error = bmc_bpf__load(skeleton.get());
+    if (error != 0)
+        return load_error(-error, log.text());
+    if (config.allow_listed != 0)
+        BMC_TRY(fill_allow(bpf_map__fd(skeleton->maps.allow), allow));
     return Programs(std::move(skeleton));
 }
 
@@ -105,44 +162,36 @@ Status Programs::pin_maps(const std::string &folder) const
 
     bpf_object__for_each_map(map, skeleton_->obj)
     {
-        if (bpf_map__is_internal(map))
-            continue; /* .rodata and .bss: the programs hold them */
-        if (!bpf_map__autocreate(map))
-            continue; /* of an option that was not given */
-        const Status pinned = pin(bpf_map__fd(map), folder + "/" + bpf_map__name(map));
-        if (!pinned)
-            return pinned.error();
+        if (is_of_instance(map))
+            BMC_TRY(pin(bpf_map__fd(map), folder + "/" + bpf_map__name(map)));
     }
     return Done{};
 }
 
-Status Programs::pin_programs(const std::string &folder) const
+Status Programs::pin_set(const std::string &folder) const
 {
-    bpf_program *program = nullptr;
+    const bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj)
+    {
+        /* Internal are .rodata and .bss: the programs hold them. Others are of options that
+           were not given. */
+        if (!is_of_instance(map) && !bpf_map__is_internal(map) && bpf_map__autocreate(map))
+            BMC_TRY(pin(bpf_map__fd(map), folder + "/" + bpf_map__name(map)));
+    }
 
+    bpf_program *program = nullptr;
     bpf_object__for_each_program(program, skeleton_->obj)
     {
-        const Status pinned =
-            pin(bpf_program__fd(program), folder + "/" + bpf_program__name(program));
-        if (!pinned)
-            return pinned.error();
+        BMC_TRY(pin(bpf_program__fd(program), folder + "/" + bpf_program__name(program)));
     }
     return Done{};
 }
 
-int Programs::rx_filter() const
+EntryPrograms Programs::entry() const
 {
-    return bpf_program__fd(skeleton_->progs.rx_filter);
-}
-
-int Programs::skb_rx_filter() const
-{
-    return bpf_program__fd(skeleton_->progs.skb_rx_filter);
-}
-
-int Programs::tx_filter() const
-{
-    return bpf_program__fd(skeleton_->progs.tx_filter);
+    return {bpf_program__fd(skeleton_->progs.rx_filter),
+            bpf_program__fd(skeleton_->progs.skb_rx_filter),
+            bpf_program__fd(skeleton_->progs.tx_filter)};
 }
 
 } // namespace bmc

@@ -16,8 +16,19 @@ struct bmc_bpf; // the generated skeleton
 namespace bmc
 {
 
-/// The kernel programs and their maps, loaded but attached to nothing. They are
-/// freed with this object, save what is pinned or attached by then.
+/// Descriptors of the programs that hooks run; the others are reached from these.
+struct EntryPrograms {
+    int rx_filter = -1;     ///< XDP
+    int skb_rx_filter = -1; ///< TC ingress
+    int tx_filter = -1;     ///< TC egress
+};
+
+/// The kernel programs and their maps, loaded but attached to nothing: a *set*. They
+/// are freed with this object, save what is pinned or attached by then.
+///
+/// Some maps are the instance's: all its sets use the same. The others, through which
+/// the programs of one packet hand over to each other, are the set's own. The map
+/// `counters` is handed from set to set as long as it keeps its size.
 class Programs
 {
   public:
@@ -28,15 +39,21 @@ class Programs
     static Result<Programs> load(const bmc_config &config, const std::vector<Prefix> &allow,
                                  const MemorySplit &split, uint64_t netns_cookie);
 
-    /// Pin all maps, all programs, under their names in a folder. What was
-    /// pinned before a failure stays.
-    Status pin_maps(const std::string &folder) const;
-    Status pin_programs(const std::string &folder) const;
+    /// Loads the programs with this configuration, for the maps that are pinned in the
+    /// folder of an instance. Changes nothing in them.
+    static Result<Programs> load_for(const std::string &folder, const bmc_config &config,
+                                     const std::vector<Prefix> &allow);
 
-    /// Descriptors of the entry programs, owned by this object.
-    int rx_filter() const;
-    int skb_rx_filter() const;
-    int tx_filter() const;
+    /// Pins the instance's maps under their names in its folder. What was pinned
+    /// before a failure stays.
+    Status pin_maps(const std::string &folder) const;
+
+    /// Pins the programs and the set's own maps under their names in a folder;
+    /// likewise.
+    Status pin_set(const std::string &folder) const;
+
+    /// Owned by this object.
+    EntryPrograms entry() const;
 
   private:
     struct Destroy {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/record.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include <bpf/bpf.h>
 
@@ -23,32 +25,45 @@ Result<RecordMap> RecordMap::create(const std::string &folder)
     const Status pinned = pin(map.get(), path);
     if (!pinned)
         return pinned.error();
-    return RecordMap(path, std::move(map));
+    return RecordMap(path, std::move(map), sizeof(InstanceRecord));
 }
 
 Result<RecordMap> RecordMap::open(const std::string &folder)
 {
     const std::string path = folder + "/" + pin_record;
-    auto map = open_map(path, BPF_MAP_TYPE_ARRAY, sizeof(InstanceRecord));
-
+    auto map = open_pin(path);
     if (!map)
         return map.error();
-    return RecordMap(path, std::move(*map));
+
+    bpf_map_info info = {};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(map->get(), &info, &size) != 0)
+        return Error{"examine the pinned map", path, errno, {}, {}};
+    return RecordMap(path, std::move(*map), info.value_size);
+}
+
+Result<std::vector<std::byte>> RecordMap::read() const
+{
+    std::vector<std::byte> value(std::max(size_, sizeof(InstanceRecord)));
+
+    BMC_TRY(read_first(map_, path_, value.data()));
+    return value;
 }
 
 Result<InstanceRecord> RecordMap::load() const
 {
     InstanceRecord record = {};
-    const Status read = read_first(map_, path_, &record);
+    const auto value = read();
 
-    if (!read)
-        return read.error();
+    if (!value)
+        return value.error();
+    std::memcpy(&record, value->data(), sizeof record);
     /* Version 0: the process that made the map was killed before its first save. */
     if (record.version != record_version && record.version != 0)
         return Error{"use the pinned map",
                      path_,
-                     0,
-                     "another version of bmc made it; use that one to detach it",
+                     ENOTSUP,
+                     "another version of bmc made it; use that one, or detach and attach again",
                      {}};
     if (record.interface_count > BMC_MAX_MACS)
         return Error{"use the pinned map", path_, 0, "its content makes no sense", {}};
@@ -57,7 +72,12 @@ Result<InstanceRecord> RecordMap::load() const
 
 Status RecordMap::save(const InstanceRecord &record) const
 {
-    return write_first(map_.get(), path_, &record);
+    auto value = read();
+
+    if (!value)
+        return value.error();
+    std::memcpy(value->data(), &record, sizeof record);
+    return write_first(map_.get(), path_, value->data());
 }
 
 } // namespace bmc

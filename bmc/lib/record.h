@@ -2,9 +2,11 @@
 #ifndef BMC_LIB_RECORD_H
 #define BMC_LIB_RECORD_H
 
+#include <cstddef>
 #include <cstdint>
 #include <net/if.h>
 #include <string>
+#include <vector>
 
 #include "bmc/abi/config.h"
 #include "bmc/lib/fd.h"
@@ -15,7 +17,9 @@
 namespace bmc
 {
 
-/// Raised whenever the record below changes.
+/// Raised when a field of the record changes its meaning or its place. Others are added
+/// behind the last: a bmc that does not know them leaves them alone, and in a record
+/// without them they read as zeros.
 constexpr uint32_t record_version = 3;
 
 /// What attach did to one interface. Links speak for themselves; clsact filters
@@ -51,16 +55,23 @@ class RecordMap
     /// Opens an instance's map; code ENOENT if the folder has none.
     static Result<RecordMap> open(const std::string &folder);
 
-    /// Reads the record; an error if another version of bmc wrote it.
+    /// Reads the record; code ENOTSUP if another version of bmc wrote it.
     Result<InstanceRecord> load() const;
 
     Status save(const InstanceRecord &record) const;
 
   private:
-    RecordMap(std::string path, Fd map) : path_(std::move(path)), map_(std::move(map)) {}
+    RecordMap(std::string path, Fd map, size_t size)
+        : path_(std::move(path)), map_(std::move(map)), size_(size)
+    {
+    }
+
+    /// The map's value, at least as long as a record.
+    Result<std::vector<std::byte>> read() const;
 
     std::string path_;
     Fd map_;
+    size_t size_; ///< bytes of the map's value
 };
 
 } // namespace bmc

@@ -32,7 +32,7 @@ Status read_counters(const Fd &map, const std::string &folder, Stats &stats)
     if (cpus < 0)
         return Error{"count the CPUs", "", -cpus, {}, {}};
     std::vector<bmc_counters> values(static_cast<size_t>(cpus));
-    BMC_TRY(read_first(map, folder + "/" + pin_counters, values.data()));
+    BMC_TRY(read_first(map, programs_folder(folder) + "/" + pin_counters, values.data()));
     for (const bmc_counters &cpu : values)
         for (size_t i = 0; i < stats.counters.size(); i++)
             stats.counters[i] += cpu.value[i];
@@ -93,16 +93,19 @@ Result<StatsReader> StatsReader::open(const std::string &instance, const std::st
 
     const struct {
         Fd &fd;
+        std::string folder;
         const char *name;
         bpf_map_type type;
         size_t value_size;
     } maps[] = {
-        {reader.control_, BMC_PIN_CONTROL, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control)},
-        {reader.sockets_, BMC_PIN_SOCKETS, BPF_MAP_TYPE_SOCKMAP, sizeof(__u64)},
-        {reader.counters_, pin_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters)},
+        {reader.control_, reader.folder_, BMC_PIN_CONTROL, BPF_MAP_TYPE_ARRAY, sizeof(bmc_control)},
+        {reader.sockets_, reader.folder_, BMC_PIN_SOCKETS, BPF_MAP_TYPE_SOCKMAP, sizeof(__u64)},
+        {reader.counters_, programs_folder(reader.folder_), pin_counters, BPF_MAP_TYPE_PERCPU_ARRAY,
+         sizeof(bmc_counters)},
     };
     for (const auto &wanted : maps) {
-        auto opened = open_map(reader.folder_ + "/" + wanted.name, wanted.type, wanted.value_size);
+        auto opened = open_map(fmt::format("{}/{}", wanted.folder, wanted.name), wanted.type,
+                               wanted.value_size);
         if (!opened)
             return opened.error();
         wanted.fd = std::move(*opened);

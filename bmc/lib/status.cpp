@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/status.h"
 
-#include <arpa/inet.h>
 #include <cerrno>
-#include <cstring>
 #include <sys/stat.h>
 
 #include "bmc/abi/bucket.h"
@@ -18,24 +16,6 @@ namespace bmc
 
 namespace
 {
-
-void add_served(const bmc_served &served, InstanceStatus &status)
-{
-    for (uint32_t i = 0; i < served.port_count; i++)
-        status.ports.push_back(ntohs(served.port[i]));
-    for (uint32_t i = 0; i < served.addr4_count; i++) {
-        Address address;
-        address.family = AF_INET;
-        address.v4.s_addr = served.addr4[i];
-        status.addresses.push_back(address);
-    }
-    for (uint32_t i = 0; i < served.addr6_count; i++) {
-        Address address;
-        address.family = AF_INET6;
-        std::memcpy(&address.v6, &served.addr6[i], sizeof address.v6);
-        status.addresses.push_back(address);
-    }
-}
 
 /// The record is made at attach and not touched after it; the times of the folder
 /// change with every pin.
@@ -77,7 +57,8 @@ Result<InstanceStatus> read_status(const std::string &instance, const std::strin
     const auto control = load_control(folder);
     if (!control)
         return control.error();
-    add_served(control->served, status);
+    status.ports = served_ports(control->served);
+    status.addresses = served_addresses(control->served);
     const auto buckets =
         open_map(folder + "/" + pin_buckets, BPF_MAP_TYPE_ARRAY, sizeof(bmc_bucket));
     const auto bucket_count =

@@ -49,6 +49,25 @@ bpf_tc_opts options_of(TcFilter filter)
     return options;
 }
 
+Status set_filter(const char *verb, const Interface &interface, TcDirection direction,
+                  TcFilter filter, int program, uint32_t flags)
+{
+    const bpf_tc_hook hook = hook_of(interface.index, point_of(direction));
+    bpf_tc_opts options = options_of(filter);
+
+    options.prog_fd = program;
+    options.flags = flags;
+    const int error = bpf_tc_attach(&hook, &options);
+    if (error != 0)
+        return Error{fmt::format("{} a TC {} filter (clsact, priority {}) at", verb,
+                                 direction_name(direction), filter.priority),
+                     interface.name,
+                     -error,
+                     "the kernel needs CONFIG_NET_CLS_BPF",
+                     {}};
+    return Done{};
+}
+
 } // namespace
 
 const char *kind_name(TcKind kind)
@@ -132,19 +151,13 @@ Result<TcFilter> choose_filter(const Interface &interface, TcDirection direction
 
 Status add_filter(const Interface &interface, TcDirection direction, TcFilter filter, int program)
 {
-    const bpf_tc_hook hook = hook_of(interface.index, point_of(direction));
-    bpf_tc_opts options = options_of(filter);
+    return set_filter("attach", interface, direction, filter, program, 0);
+}
 
-    options.prog_fd = program;
-    const int error = bpf_tc_attach(&hook, &options);
-    if (error != 0)
-        return Error{fmt::format("attach a TC {} filter (clsact, priority {}) to",
-                                 direction_name(direction), filter.priority),
-                     interface.name,
-                     -error,
-                     "the kernel needs CONFIG_NET_CLS_BPF",
-                     {}};
-    return Done{};
+Status replace_filter(const Interface &interface, TcDirection direction, TcFilter filter,
+                      int program)
+{
+    return set_filter("replace", interface, direction, filter, program, BPF_TC_F_REPLACE);
 }
 
 uint32_t filter_program(uint32_t ifindex, TcDirection direction, TcFilter filter)
@@ -155,30 +168,31 @@ uint32_t filter_program(uint32_t ifindex, TcDirection direction, TcFilter filter
     return bpf_tc_query(&hook, &query) == 0 ? query.prog_id : 0;
 }
 
-Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, uint32_t program_id)
+Status remove_filters(uint32_t ifindex, TcDirection direction,
+                      const std::vector<uint32_t> &program_ids)
 {
     const auto filters = list_filters(ifindex, direction);
 
     if (!filters)
         return filters.error();
-    if (std::none_of(filters->begin(), filters->end(), [&](const TcFilter &other) {
-            return other.priority == filter.priority && other.handle == filter.handle;
-        }))
-        return Done{};
-
-    if (filter_program(ifindex, direction, filter) != program_id)
-        return Done{}; /* not a BPF filter, or not ours */
-
-    const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
-    const bpf_tc_opts removal = options_of(filter);
-    const int error = bpf_tc_detach(&hook, &removal);
-    if (error != 0)
-        return Error{"remove our TC filter from",
-                     fmt::format("interface {}", ifindex),
-                     -error,
-                     fmt::format("`tc filter show` names it at {}, priority {}",
-                                 direction_name(direction), filter.priority),
-                     {}};
+    for (const TcFilter &filter : *filters) {
+        if (filter.handle != filter_handle)
+            continue;
+        /* 0: not a BPF filter. */
+        const uint32_t id = filter_program(ifindex, direction, filter);
+        if (std::find(program_ids.begin(), program_ids.end(), id) == program_ids.end())
+            continue;
+        const bpf_tc_hook hook = hook_of(ifindex, point_of(direction));
+        const bpf_tc_opts removal = options_of(filter);
+        const int error = bpf_tc_detach(&hook, &removal);
+        if (error != 0)
+            return Error{"remove our TC filter from",
+                         fmt::format("interface {}", ifindex),
+                         -error,
+                         fmt::format("`tc filter show` names it at {}, priority {}",
+                                     direction_name(direction), filter.priority),
+                         {}};
+    }
     return Done{};
 }
 

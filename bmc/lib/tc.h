@@ -65,12 +65,17 @@ Result<TcFilter> choose_filter(const Interface &interface, TcDirection direction
 /// Attaches a direct-action filter; an error if the place is taken.
 Status add_filter(const Interface &interface, TcDirection direction, TcFilter filter, int program);
 
+/// Puts another program in the place of the one that a filter has; no packet passes
+/// without either.
+Status replace_filter(const Interface &interface, TcDirection direction, TcFilter filter,
+                      int program);
+
 /// Id of the BPF program of a filter; 0 if there is none.
 uint32_t filter_program(uint32_t ifindex, TcDirection direction, TcFilter filter);
 
-/// Removes the filter if it holds the program with this id, and does nothing if
-/// there is none, or a foreign one.
-Status remove_filter(uint32_t ifindex, TcDirection direction, TcFilter filter, uint32_t program_id);
+/// Removes the filters with our handle that hold one of the programs with these ids.
+Status remove_filters(uint32_t ifindex, TcDirection direction,
+                      const std::vector<uint32_t> &program_ids);
 
 /// Removes the clsact qdisc, if there is one, unless a filter is left on either
 /// side.

@@ -251,7 +251,7 @@ TEST_P(CountersOf, Row34OfOthers)
 TEST_P(CountersOf, Row34SixtyFourBits)
 {
     const std::string k = cached_key("k", "value");
-    const Fd map(bpf_obj_get((stand().cache().pins() + "/counters").c_str()));
+    const Fd map(bpf_obj_get((stand().cache().pins() + "/programs/counters").c_str()));
     const int cpus = libbpf_num_possible_cpus();
     constexpr std::uint64_t full = 0xffffffff;
 

@@ -23,29 +23,34 @@ Result run_bmc(const std::vector<std::string> &arguments, const NetNs *where)
 
 Cache::Cache(const NetNs &where, std::string instance, const std::vector<std::string> &interfaces,
              const std::vector<std::string> &more)
-    : where_(where), instance_(std::move(instance))
+    : where_(where), instance_(std::move(instance)), arguments_{"attach", "--instance", instance_}
 {
-    std::vector<std::string> arguments = {"attach", "--instance", instance_};
     bool port_given = false;
 
     for (const std::string &interface : interfaces) {
-        arguments.emplace_back("--interface");
-        arguments.push_back(interface);
+        arguments_.emplace_back("--interface");
+        arguments_.push_back(interface);
     }
     for (const std::string &argument : more) {
         port_given = port_given || argument == "--port";
-        arguments.push_back(argument);
+        arguments_.push_back(argument);
     }
     if (!port_given) {
-        arguments.emplace_back("--port");
-        arguments.emplace_back("11211");
+        arguments_.emplace_back("--port");
+        arguments_.emplace_back("11211");
     }
-    const Result result = run_bmc(arguments, &where_);
+    output_ = attach();
+    attached_ = true;
+}
+
+std::string Cache::attach() const
+{
+    const Result result = run_bmc(arguments_, &where_);
+
     if (result.status != 0)
         throw Error(
             fmt::format("bmc attach: exit status {}: {}{}", result.status, result.out, result.err));
-    attached_ = true;
-    output_ = result.out;
+    return result.out;
 }
 
 Cache::~Cache()

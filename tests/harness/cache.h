@@ -38,11 +38,17 @@ class Cache
     /// What `bmc attach` printed on its standard output.
     const std::string &output() const { return output_; }
     Counters counters() const;
+    /// Attaches once more, which upgrades it. Returns what `bmc attach` printed; throws
+    /// Error if it fails.
+    std::string upgrade() const { return attach(); }
     void detach();
 
   private:
+    std::string attach() const;
+
     const NetNs &where_;
     std::string instance_;
+    std::vector<std::string> arguments_; ///< of `bmc attach`
     std::string output_;
     bool attached_ = false;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // SIGKILL at random moments under load: of memcached-sr, of `bmc run` while it
-// watches and while it attaches. The history stays right, the kernel answers
+// watches, while it attaches and while it upgrades. The history stays right, the kernel answers
 // again, and requests are lost only while memcached-sr is away.
 
 #include <algorithm>
@@ -122,6 +122,26 @@ TEST_F(Kills, Run)
             // That is another instance: its origin is to be started.
             let_run(progress);
             restart_origin(rig);
+        }
+        let_run(progress);
+    });
+}
+
+/* Nothing ends here but upgrades, so nothing may be lost. */
+TEST_F(Kills, Upgrade)
+{
+    constexpr int upgrades = 6;
+    constexpr unsigned long upgrade_us = 400'000; // about as long as it takes
+    Rig rig({});
+
+    expect_right("upgrades, and SIGKILL of some", rig, [&](const Progress &progress) {
+        for (int i = 0; i < upgrades; i++) {
+            let_run(progress);
+            rig.attach();
+            expect_hits(rig);
+            let_run(progress);
+            rig.start_and_kill_run(std::chrono::microseconds(random_() % upgrade_us));
+            expect_hits(rig);
         }
         let_run(progress);
     });

@@ -80,6 +80,7 @@ for user in nobody root; do
     fi
     for way in "native tcx" "generic clsact" "tc tcx"; do
         check "$user, $way, attaches" attach "$user" "$all" --mode "${way% *}" --tc "${way#* }"
+        check "$user, $way, upgrades" says "upgraded 'default'" attach "$user" "$all"
         check "$user reads with CAP_BPF alone" says "instance default" stats "$user" +bpf
         check "$user does not detach with that" refused 1 "CAP_BPF and CAP_NET_ADMIN" \
             detach "$user" +bpf

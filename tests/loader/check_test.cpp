@@ -415,7 +415,7 @@ TEST_F(Check, OriginAndInstance)
     Cache cache(server(), instance(), {Lab::interface}, {"--memory", "1M"});
     const Report attached = check();
     EXPECT_EQ(attached.status, 0);
-    EXPECT_THAT(attached["instance"].message, HasSubstr("attached already"));
+    EXPECT_THAT(attached["instance"].message, HasSubstr("would be upgraded"));
     EXPECT_EQ(attached["programs of veth0"].verdict, "ok");
     EXPECT_EQ(attached["origin"].verdict, "warning");
     EXPECT_EQ(attached["memcached"].verdict, "warning");

@@ -188,8 +188,9 @@ TEST_P(CoexistAtTc, ForeignTcxProgramStillRuns)
     const AttachOptions ours = wanted(TcChoice::tcx);
     ASSERT_TRUE(attach_in(server(), ours));
 
-    EXPECT_THAT(links(), ElementsAre(program_id(folder(ours) + "/" + our_program()),
-                                     program_id(foreign.fd())));
+    EXPECT_THAT(links(),
+                ElementsAre(program_id(programs_folder(folder(ours)) + "/" + our_program()),
+                            program_id(foreign.fd())));
     expect_both_run(foreign, ours);
 
     ASSERT_TRUE(detach_in(server(), ours));

@@ -102,11 +102,14 @@ bmc::Result<Attached> LoaderTest::attach_in(const NetNs &where, const AttachOpti
     return std::move(*result);
 }
 
-bmc::Result<Detached> LoaderTest::detach_in(const NetNs &where, const AttachOptions &options)
+bmc::Result<Detached> LoaderTest::detach_in(const NetNs &where, const AttachOptions &options,
+                                            const StepReport &report)
 {
     std::optional<bmc::Result<Detached>> result;
 
-    where.enter([&] { result = detach(options.instance, Features(), options.pin_root); });
+    where.enter([&] {
+        result = detach(options.instance, Features(), options.pin_root, std::nullopt, report);
+    });
     return std::move(*result);
 }
 
@@ -128,11 +131,11 @@ void LoaderTest::expect_untouched(const NetNs &where, const std::string &interfa
 
 void LoaderTest::expect_attached(const NetNs &where, const AttachOptions &options)
 {
-    const uint32_t xdp =
-        options.mode == ModeChoice::tc ? 0 : program_id(folder(options) + "/rx_filter");
+    const std::string set = programs_folder(folder(options));
+    const uint32_t xdp = options.mode == ModeChoice::tc ? 0 : program_id(set + "/rx_filter");
     const std::pair<TcDirection, uint32_t> hooks[] = {
-        {TcDirection::ingress, program_id(folder(options) + "/skb_rx_filter")},
-        {TcDirection::egress, program_id(folder(options) + "/tx_filter")},
+        {TcDirection::ingress, program_id(set + "/skb_rx_filter")},
+        {TcDirection::egress, program_id(set + "/tx_filter")},
     };
 
     for (const std::string &interface : options.interfaces) {
@@ -198,24 +201,9 @@ void send_datagram(const NetNs &where, const sockaddr_in &from, const sockaddr_i
     });
 }
 
-const char *mode_of(const Way &way)
-{
-    switch (way.mode) {
-    case ModeChoice::automatic:
-        return "auto";
-    case ModeChoice::native:
-        return "native";
-    case ModeChoice::generic:
-        return "generic";
-    case ModeChoice::tc:
-        break;
-    }
-    return "tc";
-}
-
 std::string name_of(const Way &way)
 {
-    return fmt::format("{}_{}", mode_of(way), way.tc == TcChoice::tcx ? "tcx" : "clsact");
+    return fmt::format("{}_{}", choice_name(way.mode), way.tc == TcChoice::tcx ? "tcx" : "clsact");
 }
 
 } // namespace

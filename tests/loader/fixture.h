@@ -67,7 +67,8 @@ class LoaderTest : public testing::Test
 
     /// attach() and detach() in a network namespace.
     static bmc::Result<Attached> attach_in(const NetNs &where, const AttachOptions &options);
-    static bmc::Result<Detached> detach_in(const NetNs &where, const AttachOptions &options);
+    static bmc::Result<Detached> detach_in(const NetNs &where, const AttachOptions &options,
+                                           const StepReport &report = {});
 
     /// The folder of the instance that these options name.
     static std::string folder(const AttachOptions &options);

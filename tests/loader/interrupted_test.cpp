@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
-#include <optional>
 #include <string_view>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -18,7 +14,7 @@
 #include "bmc/lib/stats.h"
 #include "tests/harness/paths.h"
 #include "tests/harness/wait.h"
-#include "tests/loader/fixture.h"
+#include "tests/loader/interrupted.h"
 #include "tests/loader/kernel_state.h"
 #include "tests/loader/stand_in_origin.h"
 
@@ -30,44 +26,6 @@ namespace
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::SizeIs;
-
-constexpr int killed = 128 + SIGKILL;
-
-class Interrupted : public LoaderTest, public testing::WithParamInterface<Way>
-{
-  protected:
-    AttachOptions wanted() const { return options(GetParam()); }
-
-    /// Removes a pin as detach does: a link is detached first.
-    static void remove_pin(const std::string &path)
-    {
-        const Fd object(bpf_obj_get(path.c_str()));
-
-        ASSERT_TRUE(object) << path;
-        bpf_link_detach(object.get()); /* does nothing to maps and programs */
-        ASSERT_EQ(unlink(path.c_str()), 0) << path;
-    }
-
-    /// Attaches in a child that is killed after this many steps; false if there
-    /// are fewer, and the instance is attached.
-    static bool attach_killed_after(int steps, AttachOptions options)
-    {
-        const int status = run_in_child([&] {
-            int left = steps;
-            options.progress = [&left](std::string_view) {
-                if (--left == 0)
-                    raise(SIGKILL);
-                return true;
-            };
-            if (!attach_in(server(), options))
-                _exit(EXIT_FAILURE);
-        });
-
-        EXPECT_TRUE(status == killed || status == 0) << status;
-        return status == killed;
-    }
-};
 
 /* Row 28: an attach that was killed anywhere stands in the way of nothing. */
 TEST_P(Interrupted, Row28AttachAfterAKilledAttach)
@@ -125,27 +83,28 @@ TEST_P(Interrupted, Row29StoppedAttachLeavesNothing)
 /* A detach that was killed is finished by the next command, whichever it is. */
 TEST_P(Interrupted, KilledDetachIsFinished)
 {
-    bool all = false;
-
-    for (size_t removed = 0; !all; removed++) {
+    for (const bool attach_next : {true, false}) {
+        int steps = 1;
         ASSERT_TRUE(attach_in(server(), wanted()));
-        const std::string rest = detaching_folder(pin_root_, wanted().instance);
-        ASSERT_EQ(std::rename(folder(wanted()).c_str(), rest.c_str()), 0);
-        auto names = list_folder(rest);
-        ASSERT_TRUE(names);
-        /* clsact filters go before any pin, the record last. */
-        std::erase(*names, std::string(pin_record));
-        all = removed == names->size() || GetParam().tc == TcChoice::clsact;
-        for (size_t i = 0; i < removed; i++)
-            remove_pin(fmt::format("{}/{}", rest, (*names)[i]));
-
-        if (removed % 2 == 1) {
-            const auto again = attach_in(server(), wanted());
-            ASSERT_TRUE(again) << again.error().line();
-            EXPECT_THAT(again->notes, SizeIs(1));
-            expect_attached(server(), wanted());
+        for (; detach_killed_after(steps, wanted()); steps++) {
+            SCOPED_TRACE(fmt::format("after step {}", steps));
+            EXPECT_FALSE(exists(folder(wanted())));
+            if (attach_next) {
+                const auto again = attach_in(server(), wanted());
+                ASSERT_TRUE(again) << again.error().line();
+                EXPECT_THAT(again->notes, ElementsAre(HasSubstr("interrupted")));
+                EXPECT_FALSE(again->kept);
+                expect_attached(server(), wanted());
+                continue;
+            }
+            const auto detached = detach_in(server(), wanted());
+            ASSERT_TRUE(detached) << detached.error().line();
+            EXPECT_THAT(detached->notes, ElementsAre(HasSubstr("interrupted")));
+            expect_untouched(server(), Lab::interface);
+            ASSERT_FALSE(exists(pin_root_));
+            ASSERT_TRUE(attach_in(server(), wanted()));
         }
-        ASSERT_TRUE(detach_in(server(), wanted()));
+        EXPECT_GE(steps, 10) << "detach reports its steps";
         expect_untouched(server(), Lab::interface);
         ASSERT_FALSE(exists(pin_root_));
     }

@@ -151,7 +151,9 @@ PinnedIds pinned_ids(const std::string &folder)
 {
     PinnedIds ids;
 
-    for (const auto &entry : std::filesystem::directory_iterator(folder)) {
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (entry.is_directory())
+            continue;
         const Fd object = open_pinned(entry.path());
         /* "anon_inode:bpf-map", "anon_inode:bpf-prog", "anon_inode:bpf_link" */
         const std::string kind =
@@ -162,6 +164,11 @@ PinnedIds pinned_ids(const std::string &folder)
             ids.programs.push_back(program_id(object.get()));
     }
     return ids;
+}
+
+uint32_t map_id(const std::string &pin)
+{
+    return info_of<bpf_map_info>(open_pinned(pin).get(), pin).id;
 }
 
 bool program_exists(uint32_t id)

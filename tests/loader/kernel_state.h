@@ -32,12 +32,15 @@ std::string tc_qdiscs(const NetNs &where, const std::string &interface);
 uint32_t program_id(int program);
 uint32_t program_id(const std::string &pin);
 
-/// Ids of the programs and maps that are pinned in a folder, links left out.
+/// Ids of the programs and maps that are pinned below a folder, links left out.
 struct PinnedIds {
     std::vector<uint32_t> programs;
     std::vector<uint32_t> maps;
 };
 PinnedIds pinned_ids(const std::string &folder);
+
+/// Id of a pinned map.
+uint32_t map_id(const std::string &pin);
 
 /// Whether anything still keeps the program, the map alive.
 bool program_exists(uint32_t id);

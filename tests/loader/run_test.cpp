@@ -2,7 +2,6 @@
 //
 // `bmc run`: attach, watch, detach.
 
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -86,16 +85,17 @@ class Run : public LoaderTest
     void expect_working() const
     {
         ASSERT_TRUE(exists(pins()));
-        EXPECT_EQ(xdp_program(server(), Lab::interface), program_id(pins() + "/rx_filter"));
+        EXPECT_EQ(xdp_program(server(), Lab::interface),
+                  program_id(pins() + "/programs/rx_filter"));
         expect_tc_links();
     }
 
     void expect_tc_links() const
     {
         EXPECT_THAT(tcx_programs(server(), Lab::interface, TcDirection::ingress),
-                    testing::ElementsAre(program_id(pins() + "/skb_rx_filter")));
+                    testing::ElementsAre(program_id(pins() + "/programs/skb_rx_filter")));
         EXPECT_THAT(tcx_programs(server(), Lab::interface, TcDirection::egress),
-                    testing::ElementsAre(program_id(pins() + "/tx_filter")));
+                    testing::ElementsAre(program_id(pins() + "/programs/tx_filter")));
     }
 
     void expect_gone() const
@@ -168,27 +168,53 @@ TEST_F(Run, KilledLeavesItWorking)
     run.wait();
     expect_working();
 
-    /* What an operator meets who starts it again. */
-    const test::Result again = bmc::test::run(arguments("run"), &server());
-    EXPECT_EQ(again.status, 1);
-    EXPECT_THAT(again.err, AllOf(HasSubstr("attached already"),
-                                 HasSubstr("bmc detach --instance " + instance())));
+    /* The next takes it over, and detaches it at the end. */
+    const uint32_t killed = program_id(pins() + "/programs/rx_filter");
+    Process again = start();
+    EXPECT_THAT(again.out(), HasSubstr(fmt::format("upgraded '{}'", instance())));
+    EXPECT_NE(program_id(pins() + "/programs/rx_filter"), killed);
     expect_working();
-    detach();
+    again.signal(SIGTERM);
+    EXPECT_EQ(again.wait(), 0);
+    expect_gone();
 }
 
 TEST_F(Run, SecondOfTheNameIsRefused)
 {
     Process run = start();
-    for (const char *command : {"run", "attach"}) {
-        const test::Result second = bmc::test::run(arguments(command), &server());
+    const uint32_t before = program_id(pins() + "/programs/rx_filter");
+    const test::Result second = bmc::test::run(arguments("run"), &server());
 
-        EXPECT_EQ(second.status, 1);
-        EXPECT_EQ(second.out, "");
-        EXPECT_EQ(std::count(second.err.begin(), second.err.end(), '\n'), 1) << second.err;
-        EXPECT_THAT(second.err, HasSubstr("attached already"));
-        expect_working();
-    }
+    EXPECT_EQ(second.status, 1);
+    EXPECT_EQ(second.out, "");
+    EXPECT_EQ(second.err, fmt::format("bmc: cannot run the instance '{}': another `bmc run` does; "
+                                      "end that, give another --instance, or upgrade it with `bmc "
+                                      "attach`\n",
+                                      instance()));
+    EXPECT_EQ(program_id(pins() + "/programs/rx_filter"), before);
+    expect_working();
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 0);
+    expect_gone();
+}
+
+/* As a reload of the unit does. */
+TEST_F(Run, AttachBesideItUpgrades)
+{
+    Process run = start();
+    const StandInOrigin origin(pins());
+    wait_for(run, fmt::format("origin with pid {} started\n", origin.pid()));
+    const uint32_t before = program_id(pins() + "/programs/rx_filter");
+    const test::Result upgrade = bmc::test::run(arguments("attach"), &server());
+
+    EXPECT_EQ(upgrade.status, 0) << upgrade.err;
+    EXPECT_THAT(upgrade.out,
+                AllOf(HasSubstr(fmt::format("upgraded '{}'", instance())),
+                      HasSubstr("0 entries of the cache were kept"),
+                      HasSubstr(fmt::format("memcached-sr with pid {} goes on", origin.pid()))));
+    EXPECT_NE(program_id(pins() + "/programs/rx_filter"), before);
+    expect_working();
+    EXPECT_TRUE(run.running());
     run.signal(SIGTERM);
     EXPECT_EQ(run.wait(), 0);
     expect_gone();
@@ -200,13 +226,6 @@ TEST_F(Run, OriginsAreReported)
     {
         StandInOrigin origin(pins());
         wait_for(run, fmt::format("origin with pid {} started\n", origin.pid()));
-
-        const test::Result second = bmc::test::run(arguments("attach"), &server());
-        EXPECT_EQ(second.status, 1);
-        EXPECT_THAT(second.err,
-                    AllOf(HasSubstr("attached already"),
-                          HasSubstr(fmt::format("memcached-sr with pid {} ", origin.pid()))));
-
         const pid_t pid = origin.pid();
         origin.kill();
         wait_for(run, fmt::format("origin with pid {} ended\n", pid));
@@ -232,7 +251,7 @@ TEST_F(Run, OriginOfAnotherPidNamespaceIsReported)
 
     wait_for(run, "origin with pid 1 started; it is not seen from here");
     const test::Result second = bmc::test::run(arguments("attach"), &server());
-    EXPECT_THAT(second.err, HasSubstr("pid 1 (not seen from here"));
+    EXPECT_THAT(second.out, HasSubstr("pid 1 (not seen from here"));
     origin.kill();
     wait_for(run, "origin with pid 1 ended\n");
     const StandInOrigin next(pins(), StandInOrigin::Pids::own_namespace);

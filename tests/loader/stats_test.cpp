@@ -59,7 +59,7 @@ class StatsTest : public LoaderTest
 
     void write_counters(const std::vector<bmc_counters> &values) const
     {
-        const std::string path = cache_->pins() + "/counters";
+        const std::string path = cache_->pins() + "/programs/counters";
         const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
 
         ASSERT_TRUE(map && write_first(map->get(), path, values.data()));

@@ -165,7 +165,7 @@ TEST_F(StatusTest, NamesTheOrigin)
 
 TEST_F(StatusTest, ShowsTheHitRatio)
 {
-    const std::string path = cache_->pins() + "/counters";
+    const std::string path = cache_->pins() + "/programs/counters";
     const auto map = open_map(path, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(bmc_counters));
     std::vector<bmc_counters> values(static_cast<size_t>(libbpf_num_possible_cpus()));
     values[0].value[BMC_COUNTER_rx_gets] = 200;
