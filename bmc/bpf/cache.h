@@ -105,6 +105,11 @@ BMC_INLINE __u32 bmc_find_way(const struct bmc_bucket *b, __u16 tag)
     if (!marks)
         return BMC_NO_WAY;
     bit = bmc_lowest_bit(marks);
+#ifdef __bpf__
+    /* Or the sum becomes an OR, of which 6.1 knows no bounds ("math between mem pointer
+       and register with unbounded min value is not allowed"). */
+    asm volatile("" : "+r"(bit));
+#endif
     return 4 * (bit & 15) + (bit >> 4);
 }
 

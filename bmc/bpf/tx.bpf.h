@@ -91,7 +91,7 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
             return skip(BMC_COUNTER_tx_pass_internal);
         if (frame == bmc_frame_of(bmc_two(text->byte), 1, 2) && ports == s->half_ports) {
             if (bpf_skb_load_bytes(ctx, payload + BMC_FRAME_SIZE, text->byte + BMC_UDP_PAYLOAD_MAX,
-                                   length - BMC_FRAME_SIZE))
+                                   bounded_length(length - BMC_FRAME_SIZE)))
                 return skip(BMC_COUNTER_tx_pass_internal);
             s->length = BMC_UDP_PAYLOAD_MAX + length - BMC_FRAME_SIZE;
             goto whole;

@@ -71,17 +71,24 @@ BMC_INLINE __u32 bmc_half(const __u8 *p)
 /*
  * Returns position, at most BMC_TEXT_MAX, in a way that the verifier sees: the
  * compiler must neither prove the comparison away nor make it on another copy of
- * the number than the one that is used (6.18: "R9 unbounded memory access").
+ * the number than the one that is used (6.18: "R9 unbounded memory access"), nor
+ * choose the order of the branches. The verifier first walks on where there is no
+ * jump, here with the whole range, and then finds the path of the largest position
+ * to be part of it; the other way round it walks everything behind twice. The first
+ * instruction clears the upper half, of which it knows nothing in a global function.
  */
 BMC_INLINE __u32 bmc_bounded(__u32 position)
 {
 #ifdef __bpf__
-    asm volatile("" : "+r"(position));
-#endif
+    asm volatile("%0 = %0\n"
+                 "if %0 > %1 goto +1\n"
+                 "goto +1\n"
+                 "%0 = %1"
+                 : "+w"(position)
+                 : "i"(BMC_TEXT_MAX));
+#else
     if (position > BMC_TEXT_MAX)
         position = BMC_TEXT_MAX;
-#ifdef __bpf__
-    asm volatile("" : "+r"(position));
 #endif
     return position;
 }
