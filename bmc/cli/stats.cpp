@@ -46,6 +46,7 @@ const std::vector<Group> groups = {
     {"writes seen", {"invalidate"}},
     {"came in", {"rx_"}},
     {"fills", {"fill_", "evict_", "tx_"}},
+    {"a stock memcached as origin", {"lease_", "follow_", "advance_"}},
     {"other", {""}},
 };
 
