@@ -51,8 +51,10 @@ class UnderLoad : public testing::TestWithParam<Way>
             const std::string text = value(i);
             ASSERT_EQ(tcp.ask(fmt::format("set {} 0 0 {}\r\n{}\r\n", name(i), text.size(), text)),
                       "STORED\r\n");
-            ASSERT_EQ(udp.ask(get(name(i))), value_reply(name(i), text));
         }
+        /* Two keys may share a clock: a store of one makes the entry of the other useless. */
+        for (unsigned i = 0; i < key_count; i++)
+            ASSERT_EQ(udp.ask(get(name(i))), value_reply(name(i), value(i)));
     }
 };
 
