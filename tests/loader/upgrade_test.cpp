@@ -19,6 +19,7 @@
 #include "bmc/lib/maps.h"
 #include "bmc/lib/record.h"
 #include "bmc/lib/stats.h"
+#include "bmc/lib/status.h"
 #include "tests/harness/wait.h"
 #include "tests/loader/fixture.h"
 #include "tests/loader/kernel_state.h"
@@ -190,6 +191,24 @@ TEST_F(Upgrade, OtherSettingsAreRefusedByName)
     AttachOptions other = options();
     other.addresses = {*parse_address(Lab::server6), *parse_address(Lab::server4)};
     ASSERT_TRUE(attach_in(server(), other));
+    ASSERT_TRUE(detach_in(server(), options()));
+}
+
+/* They are the programs' own, and no part of the cache. */
+TEST_F(Upgrade, AllowedSourcesAndTheirBudgetMayChange)
+{
+    ASSERT_TRUE(attach_in(server(), options()));
+    AttachOptions narrow = options();
+    narrow.access = {.allow = {*parse_prefix("10.77.0.0/24")}, .budget = 1 << 20};
+    for (const AttachOptions &next : {narrow, options()}) {
+        const auto upgraded = attach_in(server(), next);
+        ASSERT_TRUE(upgraded) << upgraded.error().line();
+        const auto status = read_status(next.instance, pin_root_);
+        ASSERT_TRUE(status) << status.error().line();
+        EXPECT_EQ(status->access.allow.size(), next.access.allow.size());
+        EXPECT_EQ(status->access.budget, next.access.budget);
+        expect_attached(server(), next);
+    }
     ASSERT_TRUE(detach_in(server(), options()));
 }
 
