@@ -27,19 +27,23 @@ namespace bmc
 namespace
 {
 
-/// Odd, as a generation is while no origin has said that it serves.
+/// Odd, as a generation is while no origin has said that it serves. With a stock
+/// memcached it is always even: it starts with no fills allowed.
 constexpr uint64_t first_generation = 1;
+constexpr uint64_t first_stock_generation = 2;
 
 /// Maps of the instance: the cache, what the origin has open, and samples. All that they
 /// hold is under the layout version.
-constexpr std::array<std::string_view, 8> instance_maps = {
-    BMC_PIN_CONTROL, BMC_PIN_CLOCKS,      BMC_PIN_GRANTS, BMC_PIN_SOCKETS,
-    pin_buckets,     BMC_PIN_KEY_SAMPLES, "miss_times",   BMC_PIN_MISS_LATENCY};
+constexpr std::array<std::string_view, 12> instance_maps = {
+    BMC_PIN_CONTROL, BMC_PIN_CLOCKS,      BMC_PIN_GRANTS,  BMC_PIN_SOCKETS,
+    pin_buckets,     BMC_PIN_KEY_SAMPLES, "miss_times",    BMC_PIN_MISS_LATENCY,
+    BMC_PIN_SLOTS,   BMC_PIN_LEASES,      BMC_PIN_STREAMS, BMC_PIN_CONNECTIONS};
 
+/// Those of options that were not given are none: they are not made.
 bool is_of_instance(const bpf_map *map)
 {
-    return std::find(instance_maps.begin(), instance_maps.end(), bpf_map__name(map)) !=
-           instance_maps.end();
+    return bpf_map__autocreate(map) && std::find(instance_maps.begin(), instance_maps.end(),
+                                                 bpf_map__name(map)) != instance_maps.end();
 }
 
 Error load_error(int code, const std::string &log)
@@ -67,7 +71,8 @@ Status initialise_control(int map, const MemorySplit &split, const bmc_config &c
 
     if (getrandom(control.seed, sizeof control.seed, 0) != sizeof control.seed)
         return Error{"draw a random seed", "", errno, {}, {}};
-    control.generation = first_generation;
+    control.generation = config.stock.enabled != 0 ? first_stock_generation : first_generation;
+    control.stock.lease_count = split.lease_count;
     control.clock_count = split.clock_count;
     control.grant_count = split.grant_count;
     control.magic = BMC_MAGIC;
@@ -86,6 +91,15 @@ void configure(bmc_bpf &skeleton, const bmc_config &config, const std::vector<Pr
     else
         bpf_map__set_autocreate(skeleton.maps.allow, false);
     bpf_map__set_autocreate(skeleton.maps.budgets, config.budget != 0);
+
+    const bool is_stock = config.stock.enabled != 0;
+    for (bpf_map *const map :
+         {skeleton.maps.slots, skeleton.maps.leases, skeleton.maps.streams,
+          skeleton.maps.connections, skeleton.maps.new_stream, skeleton.maps.datagram})
+        bpf_map__set_autocreate(map, is_stock);
+    for (bpf_program *const program : {skeleton.progs.connection, skeleton.progs.follow,
+                                       skeleton.progs.filter, skeleton.progs.release})
+        bpf_program__set_autoload(program, is_stock);
 }
 
 } // namespace
@@ -108,6 +122,10 @@ Result<Programs> Programs::load(const bmc_config &config, const std::vector<Pref
     bpf_map__set_max_entries(skeleton->maps.clocks, split.clock_count);
     bpf_map__set_max_entries(skeleton->maps.grants, split.grant_count);
     bpf_map__set_max_entries(skeleton->maps.buckets, split.bucket_count);
+    if (config.stock.enabled != 0) {
+        bpf_map__set_max_entries(skeleton->maps.slots, split.clock_count);
+        bpf_map__set_max_entries(skeleton->maps.leases, split.lease_count);
+    }
 
     const int error = bmc_bpf__load(skeleton.get());
     if (error != 0)
@@ -182,7 +200,8 @@ Status Programs::pin_set(const std::string &folder) const
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, skeleton_->obj)
     {
-        BMC_TRY(pin(bpf_program__fd(program), folder + "/" + bpf_program__name(program)));
+        if (bpf_program__autoload(program))
+            BMC_TRY(pin(bpf_program__fd(program), folder + "/" + bpf_program__name(program)));
     }
     return Done{};
 }

@@ -158,6 +158,7 @@ Result<std::optional<Existing>> read_existing(const std::string &folder)
     existing.split.clock_count = static_cast<uint32_t>(control->clock_count);
     existing.split.grant_count = static_cast<uint32_t>(control->grant_count);
     existing.split.bucket_count = *count;
+    existing.split.lease_count = static_cast<uint32_t>(control->stock.lease_count);
     if (!is_folder(programs_folder(folder)))
         return none;
     return std::optional<Existing>(existing);
