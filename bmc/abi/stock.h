@@ -115,6 +115,37 @@ BMC_INLINE __u64 bmc_interval(__u32 first_s, __u32 last_s)
     return first_s | ((__u64)last_s << 32);
 }
 
+/* The lesser of two numbers; global, so that the verifier does not walk on with each. */
+BMC_GLOBAL __u64 bmc_lesser(__u64 a, __u64 b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * By how much an interval has to be stretched to have [first_s, last_s] in it: 0 if it
+ * has already, and 1 if the word is free.
+ */
+BMC_GLOBAL __u64 bmc_stretch(__u64 word, __u32 now_s, __u32 first_s, __u32 last_s)
+{
+    const __u32 first = (__u32)word, last = (__u32)(word >> 32);
+    const __u64 before = first > first_s ? first - first_s : 0;
+    const __u64 behind = last_s > last ? last_s - last : 0;
+
+    if (last < now_s)
+        return 1;
+    return before + behind ? before + behind + 1 : 0;
+}
+
+/* The interval, if it must be, stretched to have [first_s, last_s] in it. */
+BMC_GLOBAL __u64 bmc_stretched(__u64 word, __u32 now_s, __u32 first_s, __u32 last_s)
+{
+    const __u32 first = (__u32)word, last = (__u32)(word >> 32);
+
+    if (last < now_s)
+        return bmc_interval(first_s, last_s);
+    return bmc_interval(first < first_s ? first : first_s, last > last_s ? last : last_s);
+}
+
 /*
  * Notes that something expires in [first_s, last_s]; now_s is this second. Where no
  * word is free, the interval that has to be stretched least is. 0 if others wrote all
@@ -122,56 +153,52 @@ BMC_INLINE __u64 bmc_interval(__u32 first_s, __u32 last_s)
  */
 BMC_INLINE int bmc_expiry_add(struct bmc_expiries *e, __u32 now_s, __u32 first_s, __u32 last_s)
 {
-    int attempt, i;
+    int attempt;
+    __u32 i;
 
     for (attempt = 0; attempt < 4; attempt++) {
-        __u64 chosen = 0, wanted = 0;
-        __u64 cost = ~0ULL;
-        int at = 0;
+        __u64 *place, word, wanted, best = ~0ULL; /* cost, and place in the low bits */
 
         for (i = 0; i < BMC_EXPIRIES; i++) {
-            const __u64 word = *(const volatile __u64 *)&e->interval[i];
-            const __u32 first = (__u32)word, last = (__u32)(word >> 32);
-            const __u32 from = first < first_s ? first : first_s;
-            const __u32 to = last > last_s ? last : last_s;
-            const int is_free = last < now_s;
-            const __u64 stretch = is_free ? 1 : (__u64)(first - from) + (to - last) + 1;
-
-            if (!is_free && stretch == 1)
-                return 1; /* it is covered already */
-            if (stretch < cost) {
-                cost = stretch;
-                at = i;
-                chosen = word;
-                wanted = is_free ? bmc_interval(first_s, last_s) : bmc_interval(from, to);
-            }
+            word = *(const volatile __u64 *)&e->interval[i];
+            best = bmc_lesser(best, (bmc_stretch(word, now_s, first_s, last_s) << 3) | i);
         }
-        if (__sync_val_compare_and_swap(&e->interval[at], chosen, wanted) == chosen)
+        i = best & 7;
+#ifdef __bpf__
+        asm volatile("" : "+r"(i)); /* or another copy of it is compared than is used */
+#endif
+        if (i >= BMC_EXPIRIES)
+            return 0;
+        place = &e->interval[i];
+        word = *(const volatile __u64 *)place;
+        wanted = bmc_stretched(word, now_s, first_s, last_s);
+        if (wanted == word || __sync_val_compare_and_swap(place, word, wanted) == word)
             return 1;
     }
     return 0;
+}
+
+/* The interval's first second, 0 if that has come and the last has not, ~0 if it has. */
+BMC_GLOBAL __u64 bmc_expiry_ahead(__u64 word, __u32 now_s)
+{
+    const __u32 first = (__u32)word, last = (__u32)(word >> 32);
+
+    if (last < now_s)
+        return ~0ULL;
+    return first <= now_s ? 0 : first;
 }
 
 /*
  * The first second from now on in which something noted expires, ~0 if none does, or 0
  * if it may be this very second.
  */
-BMC_INLINE __u32 bmc_next_expiry(const struct bmc_expiries *e, __u32 now_s)
+BMC_INLINE __u64 bmc_next_expiry(const struct bmc_expiries *e, __u32 now_s)
 {
-    __u32 next = ~0U;
+    __u64 next = ~0ULL;
     int i;
 
-    for (i = 0; i < BMC_EXPIRIES; i++) {
-        const __u64 word = *(const volatile __u64 *)&e->interval[i];
-        const __u32 first = (__u32)word, last = (__u32)(word >> 32);
-
-        if (last < now_s)
-            continue;
-        if (first <= now_s)
-            return 0;
-        if (first < next)
-            next = first;
-    }
+    for (i = 0; i < BMC_EXPIRIES; i++)
+        next = bmc_lesser(next, bmc_expiry_ahead(*(const volatile __u64 *)&e->interval[i], now_s));
     return next;
 }
 

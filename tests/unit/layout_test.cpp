@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <utility>
+#include <vector>
 
 namespace bmc::test
 {
@@ -122,6 +125,87 @@ TEST(Layout, IndexesStayInside)
             ASSERT_LT(bmc_clock_index(hash, count), count);
             ASSERT_EQ(bmc_grant_index(hash, count), bmc_clock_index(hash, count));
         }
+    }
+}
+
+// What is noted is never forgotten before it is past, however many intervals there are.
+TEST(Expiries, AreKnownUntilTheyArePast)
+{
+    std::mt19937 random(16);
+
+    for (int round = 0; round < 300; round++) {
+        bmc_expiries e{};
+        std::vector<std::pair<__u32, __u32>> all;
+        __u32 now = 1000;
+
+        for (int i = 0; i < 40; i++) {
+            now += static_cast<__u32>(random() % 4);
+            const __u32 first = now + static_cast<__u32>(random() % 60);
+            const __u32 last = first + static_cast<__u32>(random() % 5);
+            ASSERT_EQ(bmc_expiry_add(&e, now, first, last), 1);
+            all.emplace_back(first, last);
+            for (__u32 t = now; t < now + 70; t++) {
+                __u64 next = ~0ULL;
+                for (const auto &[from, to] : all)
+                    if (to >= t)
+                        next = std::min<__u64>(next, from <= t ? 0 : from);
+                ASSERT_LE(bmc_next_expiry(&e, t), next) << t;
+            }
+        }
+    }
+}
+
+TEST(Expiries, AreKeptApartWhileThereIsRoom)
+{
+    bmc_expiries e{};
+
+    for (__u32 i = 0; i < BMC_EXPIRIES; i++)
+        bmc_expiry_add(&e, 1000, 1100 + 10 * i, 1103 + 10 * i);
+    bmc_expiry_add(&e, 1000, 1111, 1112); // is there already
+    for (__u32 i = 0; i < BMC_EXPIRIES; i++) {
+        EXPECT_EQ(bmc_next_expiry(&e, 1099 + 10 * i), 1100 + 10 * i);
+        EXPECT_EQ(bmc_next_expiry(&e, 1103 + 10 * i), 0U);
+    }
+    EXPECT_EQ(bmc_next_expiry(&e, 1104 + 10 * (BMC_EXPIRIES - 1)), ~0ULL);
+    // One more: the nearest is stretched.
+    bmc_expiry_add(&e, 1000, 1125, 1126);
+    EXPECT_EQ(bmc_next_expiry(&e, 1124), 0U);
+    EXPECT_EQ(bmc_next_expiry(&e, 1127), 1130U);
+    // Past ones make room.
+    bmc_expiry_add(&e, 1127, 2000, 2001);
+    EXPECT_EQ(bmc_next_expiry(&e, 1160), 2000U);
+    EXPECT_EQ(bmc_next_expiry(&e, 1127), 1130U);
+}
+
+bmc_lease random_lease(std::mt19937_64 &random)
+{
+    bmc_lease l{};
+
+    for (__u64 *const field :
+         {&l.flow, &l.key_hash, &l.version, &l.generation, &l.time_ns, &l.deadline_ns})
+        *field = random();
+    l.check = bmc_lease_check(&l);
+    return l;
+}
+
+TEST(Lease, CheckNoticesEveryBitOfEveryField)
+{
+    std::mt19937_64 random(17);
+
+    EXPECT_NE(bmc_lease{}.check, [] {
+        const bmc_lease none{};
+        return bmc_lease_check(&none);
+    }());
+    for (int i = 0; i < 200; i++) {
+        const bmc_lease good = random_lease(random);
+        for (const auto field :
+             {&bmc_lease::flow, &bmc_lease::key_hash, &bmc_lease::version, &bmc_lease::generation,
+              &bmc_lease::time_ns, &bmc_lease::deadline_ns})
+            for (int bit = 0; bit < 64; bit++) {
+                bmc_lease bad = good;
+                bad.*field ^= 1ULL << bit;
+                ASSERT_NE(bad.check, bmc_lease_check(&bad)) << bit;
+            }
     }
 }
 
