@@ -7,12 +7,16 @@
  *           \-> invalidate (once per command)                 write over UDP
  *   tx_filter -> update_cache (once per value)                fill
  *
- * skb_* are the same at TC ingress.
+ * skb_* are the same at TC ingress. What is sent to a stock memcached goes through
+ * connection (a new TCP connection), follow (what comes over it), filter (a datagram),
+ * and release (the end of that).
  */
 #include "vmlinux.h"
 
+#include "follow.bpf.h"
 #include "invalidate.bpf.h"
 #include "keys.bpf.h"
+#include "release.bpf.h"
 #include "reply.bpf.h"
 #include "rx.bpf.h"
 #include "take.bpf.h"
@@ -76,6 +80,30 @@ SEC("tc")
 int update_cache(struct __sk_buff *ctx)
 {
     return do_update_cache(ctx);
+}
+
+SEC("sockops")
+int connection(struct bpf_sock_ops *ctx)
+{
+    return do_connection(ctx);
+}
+
+SEC("sk_skb/stream_verdict")
+int follow(struct __sk_buff *ctx)
+{
+    return do_follow(ctx);
+}
+
+SEC("socket")
+int filter(struct __sk_buff *ctx)
+{
+    return do_filter(ctx);
+}
+
+SEC("iter/tcp")
+int release(struct bpf_iter__tcp *ctx)
+{
+    return do_release(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -5,10 +5,11 @@
 /*
  * Installs a value, wherever its bytes come from: a reply of the origin, or the text
  * that it left with a grant. That they are the value of the key at a clock version is
- * known from the grant alone.
+ * known from the grant alone, or, of a reply of a stock memcached, from the lease.
  */
 
 #include "grant.bpf.h"
+#include "lease.bpf.h"
 
 /* bmc_value_at(); the result is f->value. Global, as the others: see text_sum(). */
 __noinline int find_value(struct fill_scratch *f, __u32 pos, __u32 end)
@@ -51,7 +52,7 @@ __noinline int install(struct bmc_bucket *bucket, __u64 hash, struct fill_scratc
 }
 
 /*
- * Installs f->value, found at pos, if its grant says that it may be. The counter
+ * Installs f->value, found at pos, if its grant or lease says that it may be. The counter
  * that tells what became of it.
  */
 static __always_inline enum bmc_counter fill(struct fill_scratch *f, __u32 pos)
@@ -65,9 +66,13 @@ static __always_inline enum bmc_counter fill(struct fill_scratch *f, __u32 pos)
     if (!c)
         return BMC_COUNTER_fill_internal_keys;
     hash = value_key_hash(f, c->seed[0], c->seed[1]);
-    if (!read_grant(c, hash, &g) || g.content == BMC_CONTENT_ABSENT ||
-        g.content != content_hash(f, c->seed[0], c->seed[1]))
+    if (bmc_config.stock.enabled) {
+        if (!claim_lease(c, f->flow, hash, &g))
+            return BMC_COUNTER_fill_no_lease_keys;
+    } else if (!read_grant(c, hash, &g) || g.content == BMC_CONTENT_ABSENT ||
+               g.content != content_hash(f, c->seed[0], c->seed[1])) {
         return BMC_COUNTER_fill_no_grant_keys;
+    }
     clock = element(&clocks, bmc_clock_index(hash, c->clock_count));
     bucket = element(&buckets, bmc_bucket_index(hash, bmc_config.bucket_count));
     if (!clock || !bucket)

@@ -8,10 +8,12 @@
  * the whole request go up. The packet is not touched.
  *
  * The origin leaves what it has just stored with the key's grant. Where that is what
- * is missing here, the stage take_grant installs it, and the key is looked up again.
+ * is missing here, the stage take_grant installs it, and the key is looked up again. With
+ * a stock memcached the key takes a lease instead, for the reply to this get.
  */
 
 #include "grant.bpf.h"
+#include "lease.bpf.h"
 #include "reply.bpf.h"
 
 /*
@@ -124,6 +126,10 @@ static __always_inline int do_hash_keys(void *ctx, enum hook hook)
         }
     } else if (found == BMC_CACHE_BUSY) {
         reason = BMC_COUNTER_rx_miss_busy;
+    }
+    if (bmc_config.stock.enabled) {
+        take_lease(c, s, hash, version);
+        goto give_up;
     }
     if (!read_grant(c, hash, &g) || !is_current(s, &g, version))
         goto give_up;

@@ -64,6 +64,7 @@ struct {
 struct fill_scratch {
     struct bmc_value value;
     struct bmc_entry head;
+    __u64 flow; /* of the reply that it is from; with a stock memcached */
     __u32 evicted;
     __u32 reserved;
     struct bmc_text text;

@@ -79,6 +79,11 @@ static __always_inline int origin_state(struct rx_scratch *s, __u32 endpoint,
     bmc_barrier();
     s->generation = BMC_READ_ONCE(c->generation);
     bmc_barrier();
+    if (bmc_config.stock.enabled &&
+        BMC_READ_ONCE(c->stock.untracked) != BMC_READ_ONCE(c->stock.covered)) {
+        *reason = BMC_COUNTER_rx_pass_untracked;
+        return 0;
+    }
     *reason = BMC_COUNTER_rx_pass_generation;
     return !(s->generation & 1);
 }

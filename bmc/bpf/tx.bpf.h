@@ -49,6 +49,29 @@ static __always_inline __u32 reply_ports(const struct udphdr *udp)
     return udp->source | ((__u32)udp->dest << 16);
 }
 
+/* Hash of the flow of a reply that starts with this frame header. */
+static __always_inline __u64 reply_flow(const struct bmc_control *c, const struct packet *p,
+                                        __u16 request_id)
+{
+    struct flow f = {.client_port = p->udp->dest,
+                     .server_port = p->udp->source,
+                     .request_id = request_id,
+                     .is_ipv6 = p->is_ipv6};
+
+    if (p->is_ipv6) {
+        const struct ipv6hdr *ip = p->ip;
+
+        f.client = ip->daddr.in6_u.u6_addr32;
+        f.server = ip->saddr.in6_u.u6_addr32;
+    } else {
+        const struct iphdr *ip = p->ip;
+
+        f.client = &ip->daddr;
+        f.server = &ip->saddr;
+    }
+    return flow_hash(c->seed, &f);
+}
+
 static __always_inline int do_tx_filter(struct __sk_buff *ctx)
 {
     void *data = (void *)(long)ctx->data;
@@ -83,6 +106,9 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
                      : ((struct iphdr *)p.ip)->daddr;
     peer_port = p.udp->dest;
 
+    /* What two datagrams have in common is not enough where no grant tells of the content. */
+    if (bmc_config.stock.enabled)
+        half = 0;
     /* Both halves leave from one CPU, unless memcached moved meanwhile: no fill then. */
     if (half && length - BMC_FRAME_SIZE <= BMC_SECOND_DATA_MAX) {
         const __u32 ports = reply_ports(p.udp);
@@ -106,13 +132,21 @@ static __always_inline int do_tx_filter(struct __sk_buff *ctx)
         return skip(frame == bmc_frame_of(bmc_two(text->byte), 0, 1)
                         ? BMC_COUNTER_tx_pass_no_value
                         : BMC_COUNTER_tx_pass_sequence);
-    if (length == BMC_UDP_PAYLOAD_MAX && frame == bmc_frame_of(bmc_two(text->byte), 0, 2)) {
+    if (!bmc_config.stock.enabled && length == BMC_UDP_PAYLOAD_MAX &&
+        frame == bmc_frame_of(bmc_two(text->byte), 0, 2)) {
         s->half_length = length;
         s->half_ports = reply_ports(p.udp);
         return skip(BMC_COUNTER_tx_halves);
     }
     if (!bmc_frame_is_whole(text))
         return skip(BMC_COUNTER_tx_pass_sequence);
+    if (bmc_config.stock.enabled) {
+        const struct bmc_control *c = element(&control, 0);
+
+        if (!c)
+            return skip(BMC_COUNTER_tx_pass_internal);
+        s->fill.flow = reply_flow(c, &p, frame);
+    }
     s->length = length;
 whole:
     s->cursor = BMC_FRAME_SIZE;

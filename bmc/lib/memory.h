@@ -18,6 +18,7 @@ struct MemorySplit {
     uint32_t clock_count = 0; ///< power of two
     uint32_t grant_count = 0; ///< power of two
     uint32_t bucket_count = 0;
+    uint32_t lease_count = 1; ///< power of two; more than one only with a stock memcached
 
     /// Bytes of map values that this comes to.
     uint64_t bytes() const;

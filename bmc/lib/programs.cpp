@@ -21,8 +21,10 @@ namespace bmc
 namespace
 {
 
-/// Odd, as a generation is while no origin has said that it serves.
+/// Odd, as a generation is while no origin has said that it serves. With a stock
+/// memcached it is always even: it starts with no fills allowed.
 constexpr uint64_t first_generation = 1;
+constexpr uint64_t first_stock_generation = 2;
 
 Error load_error(int code, const MemorySplit &split, const std::string &log)
 {
@@ -50,7 +52,8 @@ Status initialise_control(int map, const MemorySplit &split, const bmc_config &c
 
     if (getrandom(control.seed, sizeof control.seed, 0) != sizeof control.seed)
         return Error{"draw a random seed", "", errno, {}, {}};
-    control.generation = first_generation;
+    control.generation = config.stock.enabled != 0 ? first_stock_generation : first_generation;
+    control.stock.lease_count = split.lease_count;
     control.clock_count = split.clock_count;
     control.grant_count = split.grant_count;
     control.magic = BMC_MAGIC;
@@ -80,6 +83,16 @@ Result<Programs> Programs::load(const bmc_config &config, const MemorySplit &spl
     bpf_map__set_max_entries(skeleton->maps.clocks, split.clock_count);
     bpf_map__set_max_entries(skeleton->maps.grants, split.grant_count);
     bpf_map__set_max_entries(skeleton->maps.buckets, split.bucket_count);
+    if (config.stock.enabled != 0) {
+        bpf_map__set_max_entries(skeleton->maps.slots, split.clock_count);
+        bpf_map__set_max_entries(skeleton->maps.leases, split.lease_count);
+    } else {
+        for (bpf_program *const program : {skeleton->progs.connection, skeleton->progs.follow,
+                                           skeleton->progs.filter, skeleton->progs.release})
+            bpf_program__set_autoload(program, false);
+        bpf_map__set_max_entries(skeleton->maps.streams, 1);
+        bpf_map__set_max_entries(skeleton->maps.connections, 1);
+    }
 
     const int error = bmc_bpf__load(skeleton.get());
     if (error != 0)
@@ -113,6 +126,8 @@ Status Programs::pin_programs(const std::string &folder) const
 
     bpf_object__for_each_program(program, skeleton_->obj)
     {
+        if (!bpf_program__autoload(program))
+            continue;
         const Status pinned =
             pin(bpf_program__fd(program), folder + "/" + bpf_program__name(program));
         if (!pinned)

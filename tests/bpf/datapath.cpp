@@ -153,6 +153,16 @@ bmc_config full_config()
     return c;
 }
 
+bmc_config stock(bmc_config config)
+{
+    config.stock.enabled = 1;
+    config.stock.guard_ns = BMC_NS_PER_S;
+    config.stock.refresh_ns = 60 * BMC_NS_PER_S;
+    config.stock.tcp_port_count = 1;
+    config.stock.tcp_port[0] = htons(11211);
+    return config;
+}
+
 Fd udp_socket()
 {
     sockaddr_in address{};
@@ -193,12 +203,18 @@ Datapath::Datapath(const Settings &settings)
     resize("clocks", settings.clocks);
     resize("grants", settings.grants);
     resize("buckets", settings.buckets);
+    resize("slots", settings.clocks);
+    resize("leases", settings.leases);
+    for (const char *const name : {"connection", "follow", "filter", "release"})
+        bpf_program__set_autoload(bpf_object__find_program_by_name(object_.get(), name),
+                                  settings.config.stock.enabled != 0);
     if (const int error = bpf_object__load(object_.get()))
         fail("load " + object_under_test().path, -error);
 
     control_memory_ = map_memory("control", sizeof(bmc_control));
     clocks_memory_ = map_memory("clocks", settings.clocks * sizeof(std::uint64_t));
     grants_memory_ = map_memory("grants", settings.grants * sizeof(bmc_grant_slot));
+    slots_memory_ = map_memory("slots", settings.clocks * sizeof(bmc_slot));
     control_ = static_cast<bmc_control *>(control_memory_.get());
 
     origin_ = udp_socket();
@@ -254,12 +270,16 @@ void Datapath::reset()
     std::memset(grants_memory_.get(), 0, settings_.grants * sizeof(bmc_grant_slot));
     for (std::uint64_t &clock : clocks())
         clock = BMC_CLOCK_TICK;
+    std::memset(slots_memory_.get(), 0, settings_.clocks * sizeof(bmc_slot));
+    set_leases(std::vector<bmc_lease>(settings_.leases));
     *control_ = {};
     control_->seed[0] = 0x0123456789abcdef;
     control_->seed[1] = 0xfedcba9876543210;
     control_->generation = 2;
     control_->clock_count = settings_.clocks;
     control_->grant_count = settings_.grants;
+    control_->stock.lease_count = settings_.leases;
+    control_->stock.fills = 1;
     control_->magic = BMC_MAGIC;
     control_->layout_version = BMC_LAYOUT_VERSION;
     for (__u32 endpoint = 0; endpoint < BMC_MAX_ENDPOINTS; endpoint++)
@@ -412,6 +432,29 @@ bmc_grant_slot &Datapath::grant_slot(std::string_view key) const
 {
     return static_cast<bmc_grant_slot *>(
         grants_memory_.get())[bmc_grant_index(hash(key), settings_.grants)];
+}
+
+bmc_slot &Datapath::slot(std::string_view key) const
+{
+    return static_cast<bmc_slot *>(
+        slots_memory_.get())[bmc_clock_index(hash(key), settings_.clocks)];
+}
+
+std::vector<bmc_lease> Datapath::leases() const
+{
+    std::vector<bmc_lease> all(settings_.leases);
+
+    for (__u32 i = 0; i < settings_.leases; i++)
+        if (bpf_map_lookup_elem(map_fd("leases"), &i, &all[i]) != 0)
+            fail("read a lease", errno);
+    return all;
+}
+
+void Datapath::set_leases(const std::vector<bmc_lease> &leases) const
+{
+    for (__u32 i = 0; i < leases.size(); i++)
+        if (bpf_map_update_elem(map_fd("leases"), &i, &leases[i], BPF_ANY) != 0)
+            fail("write a lease", errno);
 }
 
 void Datapath::grant_value(std::string_view key, std::uint32_t flags, std::string_view value,

@@ -54,12 +54,16 @@ const std::vector<std::vector<Vlan>> &usual_tags();
 
 /// As many of everything as the configuration holds.
 bmc_config full_config();
+/// The same with a stock memcached as origin: guard of a second, a refresh after 60 s,
+/// TCP port 11211 of this network namespace.
+bmc_config stock(bmc_config config);
 
 struct Settings {
     bmc_config config = usual_config();
     std::uint32_t clocks = 1024;
     std::uint32_t grants = 1024;
     std::uint32_t buckets = 16;
+    std::uint32_t leases = 256;
 };
 
 struct Outcome {
@@ -133,12 +137,18 @@ class Datapath
     /// Entries in all buckets.
     [[nodiscard]] unsigned entries() const;
 
+    /// With a stock memcached.
+    [[nodiscard]] bmc_slot &slot(std::string_view key) const;
+    [[nodiscard]] std::vector<bmc_lease> leases() const;
+    void set_leases(const std::vector<bmc_lease> &leases) const;
+
     /// Puts a UDP socket of the origin's in the place of an endpoint, or takes the
     /// one that is there out.
     void set_socket(std::uint32_t endpoint, int fd) const;
     void remove_socket(std::uint32_t endpoint) const;
-    /// The file descriptor of a map, this object's.
+    /// The file descriptor of a map or program, this object's.
     [[nodiscard]] int map_fd(const char *name) const;
+    [[nodiscard]] int program_fd(const char *name) const;
     void remove_stage(const char *array, std::uint32_t index) const;
     [[nodiscard]] std::uint32_t verified_instructions(const char *program) const;
 
@@ -146,7 +156,6 @@ class Datapath
     struct Close {
         void operator()(bpf_object *object) const { bpf_object__close(object); }
     };
-    [[nodiscard]] int program_fd(const char *name) const;
     void poison_scratch(const char *name) const;
     Outcome run(int program, const Bytes &frame, std::optional<std::uint32_t> linear) const;
     std::unique_ptr<void, Unmap> map_memory(const char *name, std::size_t size) const;
@@ -154,7 +163,7 @@ class Datapath
 
     Settings settings_;
     std::unique_ptr<bpf_object, Close> object_;
-    std::unique_ptr<void, Unmap> control_memory_, clocks_memory_, grants_memory_;
+    std::unique_ptr<void, Unmap> control_memory_, clocks_memory_, grants_memory_, slots_memory_;
     bmc_control *control_ = nullptr;
     Fd origin_; ///< a UDP socket
     bmc_counters counted_{};
