@@ -2,13 +2,10 @@
 #include "bmc/lib/origin.h"
 
 #include <algorithm>
-#include <charconv>
 #include <climits>
 #include <cstdio>
 #include <fstream>
-#include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -19,6 +16,7 @@
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
 #include "bmc/lib/pins.h"
+#include "bmc/lib/process.h"
 
 namespace bmc
 {
@@ -65,13 +63,6 @@ std::optional<std::string> open_path(uint32_t pid, FolderId folder)
     return std::nullopt;
 }
 
-bool ended(const Fd &process)
-{
-    pollfd wanted = {process.get(), POLLIN, 0};
-
-    return poll(&wanted, 1, 0) == 1;
-}
-
 /// The origin with this pid, by its own word.
 Origin identify_origin(uint32_t pid, const std::string &folder)
 {
@@ -80,8 +71,7 @@ Origin identify_origin(uint32_t pid, const std::string &folder)
     origin.pid = pid;
     if (pid == 0)
         return origin;
-    /* glibc 2.36 declares pidfd_open() without C linkage. */
-    Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    Fd process = open_process(pid);
     const auto id = identify(folder);
     /* The pid may mean somebody else here. */
     if (process && id && open_path(pid, *id))
@@ -123,23 +113,6 @@ std::vector<FolderId> locked_folders(dev_t device)
             found.push_back({device, static_cast<ino_t>(inode)});
     }
     return found;
-}
-
-std::vector<uint32_t> all_pids()
-{
-    const auto names = list_folder("/proc");
-    std::vector<uint32_t> pids;
-
-    if (!names)
-        return pids;
-    for (const std::string &name : *names) {
-        uint32_t pid = 0;
-        const char *const end = name.data() + name.size();
-        const auto [stop, failure] = std::from_chars(name.data(), end, pid);
-        if (failure == std::errc() && stop == end)
-            pids.push_back(pid);
-    }
-    return pids;
 }
 
 } // namespace

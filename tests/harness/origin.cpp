@@ -18,7 +18,7 @@ namespace
 std::vector<std::string> arguments(const Origin::Options &options)
 {
     const std::string port = std::to_string(options.port);
-    std::vector<std::string> result = {program_path("memcached-sr"),
+    std::vector<std::string> result = {options.stock ? "memcached" : program_path("memcached-sr"),
                                        "-u",
                                        "nobody",
                                        "-p",
@@ -30,7 +30,7 @@ std::vector<std::string> arguments(const Origin::Options &options)
                                        "-m",
                                        "64"};
 
-    if (options.udp_reuseport)
+    if (options.udp_reuseport && !options.stock)
         result.insert(result.end(), {"-o", "udp_reuseport"});
     if (!options.pins.empty())
         result.insert(result.end(), {"-o", "bmc=" + options.pins});
@@ -43,9 +43,9 @@ std::vector<std::string> arguments(const Origin::Options &options)
 Origin::Origin(const NetNs &where, const Options &options)
     : port_(options.port), process_(arguments(options), &where)
 {
-    wait_until("memcached-sr listens", [this] {
+    wait_until("memcached listens", [this] {
         if (!process_.running())
-            throw Error(fmt::format("memcached-sr ended with status {}: {}", process_.wait(),
+            throw Error(fmt::format("memcached ended with status {}: {}", process_.wait(),
                                     process_.err()));
         return process_.listens(port_, true) && process_.listens(port_, false);
     });

@@ -11,7 +11,7 @@
 namespace bmc::test
 {
 
-/// A memcached-sr that listens with TCP and UDP on every address of a namespace.
+/// A memcached-sr, or a memcached as Debian has it, that listens with TCP and UDP on every address of a namespace.
 /// Each of its two workers has a UDP socket of its own by default, so that what one client
 /// sends is answered in that order, and a request has one datagram sequence as
 /// its reply.
@@ -25,6 +25,7 @@ class Origin
         std::vector<std::string> more{}; ///< further arguments
         /// `-o udp_reuseport`. Off: one UDP socket for all workers, as stock has.
         bool udp_reuseport = true;
+        bool stock = false; ///< memcached, not memcached-sr
     };
 
     /// Starts it and waits until it listens. It drops its privileges to user
