@@ -111,6 +111,8 @@ const std::vector<Experiment> &experiments()
         {"sets", "SETs over TCP with clocks, against those without", true, 90, measure_sets},
         {"sets_pipelined", "the same with 32 SETs on their way on each connection", false, 90,
          measure_sets_pipelined},
+        {"sets_followed", "SETs over TCP to a stock memcached that bmc follows, against one not",
+         false, 90, measure_sets_followed},
         {"workloads", "every workload: CPU time of a request with three systems", false, 400,
          measure_workloads},
         {"cache_size", "hit ratio and CPU time of a request by memory", false, 150,

@@ -124,6 +124,7 @@ Outcome measure_mix(Context &context);
 Outcome measure_items(Context &context);
 Outcome measure_sets(Context &context);
 Outcome measure_sets_pipelined(Context &context);
+Outcome measure_sets_followed(Context &context);
 Outcome measure_workloads(Context &context);
 Outcome measure_cache_size(Context &context);
 Outcome measure_latency(Context &context);

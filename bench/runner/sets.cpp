@@ -11,8 +11,9 @@ namespace
 
 // Both servers stand behind the same interface, with bmc attached all the time. They are
 // started anew for each round, so that where their memory happens to lie averages out.
-// The CPU time is that of the server's process alone, as what receives for it is the same.
-Outcome measure(Context &context, int outstanding, Ratio ratio)
+// The CPU time is that of the server's process alone, as what receives for it is the same;
+// but bmc follows what is sent to a stock memcached where it is received.
+Outcome measure(Context &context, int outstanding, Ratio ratio, bool stock = false)
 {
     Workload workload = context.workload("paper_80_20");
     workload.distribution = "uniform";
@@ -21,31 +22,36 @@ Outcome measure(Context &context, int outstanding, Ratio ratio)
 
     const System system(
         context.settings().cpus,
-        {.front = System::Front::bmc, .memory = context.settings().memory.value_or("256M")});
+        {.front = System::Front::bmc,
+         .memory = context.settings().memory.value_or("256M"),
+         .stock = stock});
     std::optional<Server> plain;
-    std::optional<Server> clocks;
+    std::optional<Server> observed;
     const auto start = [&] {
         plain.reset();
-        clocks.reset();
-        plain.emplace(system.start({.port = plain_port, .keys = workload.keys}, false));
-        clocks.emplace(system.start({.keys = workload.keys}, true));
+        observed.reset();
+        plain.emplace(
+            system.start({.stock = stock, .port = plain_port, .keys = workload.keys}, false));
+        observed.emplace(system.start({.stock = stock, .keys = workload.keys}, !stock));
         system.store(*plain, workload);
-        system.store(*clocks, workload);
+        system.store(*observed, workload);
     };
     const auto load = [&](const Server &server, double length) {
         return system.load(server,
                            with(loadgen_arguments(workload),
                                 {"--stored", "--seconds", fmt::to_string(length), "--threads", "8",
                                  "--sockets", "1", "--outstanding", fmt::to_string(outstanding)}),
-                           false);
+                           stock);
     };
+    const char *const name = stock ? "followed" : "clocks";
     const Rounds measured = alternate(context, context.rounds(12), 8, context.turn_seconds(0.25),
                                       {{"plain", [&](double s) { return load(*plain, s); }},
-                                       {"clocks", [&](double s) { return load(*clocks, s); }}},
+                                       {name, [&](double s) { return load(*observed, s); }}},
                                       start);
 
-    ratio.rounds = measured.each(
-        [](const auto &round) { return round.at("plain").cpu_us() / round.at("clocks").cpu_us(); });
+    ratio.rounds = measured.each([name](const auto &round) {
+        return round.at("plain").cpu_us() / round.at(name).cpu_us();
+    });
     Outcome outcome;
     outcome.details = measured.json();
     outcome.details["workload"] = to_json(workload);
@@ -73,6 +79,18 @@ Outcome measure_sets_pipelined(Context &context)
                    {.name = "set_throughput_pipelined",
                     .what = "the same with 32 SETs on their way on each connection",
                     .unit = "of the throughput"});
+}
+
+// Every byte to a stock memcached is followed on its way.
+Outcome measure_sets_followed(Context &context)
+{
+    return measure(context, 1,
+                   {.name = "set_throughput_followed",
+                    .what = "SETs by CPU time with a stock memcached that bmc follows to those of "
+                            "one that it does not",
+                    .unit = "of the throughput",
+                    .target = Target{0.9, true}},
+                   true);
 }
 
 } // namespace runner

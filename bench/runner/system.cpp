@@ -180,10 +180,14 @@ System::System(const Cpus &cpus, const Options &options) : cpus_(cpus), server_c
         });
         break;
     }
-    case Front::bmc:
+    case Front::bmc: {
+        std::vector<std::string> more = {"--memory", options.memory};
+        if (options.stock)
+            more.insert(more.end(), {"--origin", "stock"});
         cache_.emplace(lab_.server(), instance_name(), std::vector<std::string>{Lab::interface},
-                       std::vector<std::string>{"--memory", options.memory});
+                       more);
         break;
+    }
     }
     receive_by_threads();
 }

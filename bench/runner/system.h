@@ -71,6 +71,7 @@ class System
         Front front = Front::none;
         std::string memory = "256M"; ///< of bmc
         unsigned queues = 1;         ///< receive queues of both ends
+        bool stock = false;          ///< bmc is for Debian's memcached
     };
     System(const Cpus &cpus, const Options &options);
     System(const System &) = delete;

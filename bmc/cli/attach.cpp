@@ -31,8 +31,9 @@ void report(const Attached &attached, const AttachOptions &options)
         say(fmt::format("  {}: {}, attached to TC by {}", interface.name, mode_text(interface.mode),
                         kind_name(interface.tc)));
     }
-    say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}", options.ports.front(),
-                    attached.folder));
+    if (options.origin == OriginKind::sr)
+        say(fmt::format("start the origin with: memcached-sr -U {} -o bmc={}",
+                        options.ports.front(), attached.folder));
 }
 
 } // namespace
@@ -73,6 +74,9 @@ void add_attach(CLI::App &app)
                     "  bmc attach --config web.toml");
     command->callback([options] {
         const Settings settings = choose(*options);
+        if (settings.attach.origin == OriginKind::stock)
+            fail(Error{"attach", "with --origin stock", 0,
+                       "it takes `bmc run`, which watches memcached", {}});
         const EndSignals signals;
         attach_and_report(settings, signals);
     });

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -19,10 +21,26 @@ void run(const std::string &instance)
 {
     const EndSignals finish_first;
 
-    report(check(detach(instance, Features())), instance);
+    report(check(detach(instance, Features(), BMC_PIN_ROOT, std::nullopt,
+                        wait_and_say([&] { return !finish_first.seen(); }))),
+           instance);
 }
 
 } // namespace
+
+Waiting wait_and_say(std::function<bool()> patient)
+{
+    const auto start = std::chrono::steady_clock::now();
+
+    return [start, said = false, patient = std::move(patient)](size_t connections) mutable {
+        if (!said && std::chrono::steady_clock::now() > start + std::chrono::seconds(1)) {
+            say(fmt::format("waiting until memcached has read what has come over {} connection{}",
+                            connections, connections == 1 ? "" : "s"));
+            said = true;
+        }
+        return patient();
+    };
+}
 
 void report(const Detached &detached, const std::string &instance)
 {

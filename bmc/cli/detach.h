@@ -2,6 +2,7 @@
 #ifndef BMC_CLI_DETACH_H
 #define BMC_CLI_DETACH_H
 
+#include <functional>
 #include <string>
 
 #include "bmc/lib/detach.h"
@@ -11,6 +12,10 @@ namespace bmc::cli
 
 /// Says what was detached.
 void report(const Detached &detached, const std::string &instance);
+
+/// Says, if it takes longer than a second, what a detach waits for, and goes on waiting
+/// as long as `patient` says.
+Waiting wait_and_say(std::function<bool()> patient);
 
 } // namespace bmc::cli
 

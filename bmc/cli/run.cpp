@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "bmc/lib/metrics.h"
 #include "bmc/lib/origin.h"
 #include "bmc/lib/stats.h"
+#include "bmc/lib/stock/watch.h"
 
 namespace bmc::cli
 {
@@ -52,6 +54,17 @@ bool report_changes(OriginWatch &watch, bool &explained)
     }
 }
 
+/// Fails if somebody else has detached the instance.
+void check_still_there(const std::string &instance, const Attached &attached)
+{
+    const auto id = instance_id(attached.folder);
+
+    if (!id && id.error().code != ENOENT)
+        fail(id.error());
+    if (!id || *id != attached.id)
+        fail(detached_by_another(instance));
+}
+
 /// Says what happens until a signal comes; fails if the instance goes.
 void watch(const std::string &instance, const Attached &attached, EndSignals &signals,
            std::atomic<bool> &origin_attached)
@@ -63,15 +76,38 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
     bool explained = false;
 
     while (!signals.seen()) {
-        const auto id = instance_id(attached.folder);
-        if (!id && id.error().code != ENOENT)
-            fail(id.error());
-        if (!id || *id != attached.id)
-            fail(detached_by_another(instance));
+        check_still_there(instance, attached);
         origin_attached = report_changes(*watch, explained);
 
         pollfd wakeup = {watch->wakeup(), POLLIN, 0};
         if (ppoll(&wakeup, 1, &tick, &waiting) < 0 && errno != EINTR)
+            fail(Error{"wait for events", "", errno, {}, {}});
+    }
+}
+
+/// The same with a stock memcached, which is served by this process's doing.
+void watch_stock(const AttachOptions &options, const Attached &attached, EndSignals &signals,
+                 std::atomic<bool> &origin_attached)
+{
+    auto watch = check(StockWatch::open(attached.folder, options.ports, options.stock));
+    const sigset_t waiting = signals.hold();
+    std::string told;
+
+    while (!signals.seen()) {
+        check_still_there(options.instance, attached);
+        for (const std::string &line : check(watch.work()))
+            say(line);
+        origin_attached = watch.serving();
+        if (std::string state = watch.state(); state != told) {
+            notify_status(fmt::format("attached; {}", state));
+            told = std::move(state);
+        }
+
+        std::array<pollfd, 2> wakeups = {};
+        const auto descriptors = watch.wakeups();
+        for (size_t i = 0; i < wakeups.size(); i++)
+            wakeups[i] = {descriptors[i], POLLIN, 0};
+        if (ppoll(wakeups.data(), wakeups.size(), &tick, &waiting) < 0 && errno != EINTR)
             fail(Error{"wait for events", "", errno, {}, {}});
     }
 }
@@ -105,14 +141,21 @@ void run(const Settings &settings)
         metrics->set_source([&] { return scrape(instance, origin_attached); });
         say(fmt::format("metrics are at http://{}/metrics", metrics_place));
     }
-    notify_ready(waiting_for_origin);
-    watch(instance, attached, signals, origin_attached);
+    if (settings.attach.origin == OriginKind::stock) {
+        notify_ready("attached; waiting for memcached");
+        watch_stock(settings.attach, attached, signals, origin_attached);
+    } else {
+        notify_ready(waiting_for_origin);
+        watch(instance, attached, signals, origin_attached);
+    }
     notify_stopping();
     if (settings.keep)
         say(fmt::format("'{0}' stays attached; remove it with `bmc detach --instance {0}`",
                         instance));
     else
-        report(check(detach(instance, Features(), BMC_PIN_ROOT, attached.id)), instance);
+        report(check(detach(instance, Features(), BMC_PIN_ROOT, attached.id,
+                            wait_and_say([] { return true; }))),
+               instance);
 }
 
 } // namespace
@@ -127,6 +170,7 @@ void add_run(CLI::App &app)
                     "  bmc run --interface eth0\n"
                     "  bmc run --interface eth0 --instance web --keep\n"
                     "  bmc run --interface eth0 --metrics 9250\n"
+                    "  bmc run --interface eth0 --origin stock\n"
                     "  bmc run --config /etc/bmc/web.toml");
     command->callback([options] { run(choose(*options)); });
 }

@@ -43,9 +43,9 @@ const std::vector<Group> groups = {
     {"answered by the kernel", {"hit"}},
     {"passed up by reason", {"rx_pass_"}},
     {"misses", {"rx_miss"}},
-    {"writes seen", {"invalidate"}},
+    {"writes seen", {"invalidate", "follow_", "advance_"}},
     {"came in", {"rx_"}},
-    {"fills", {"fill_", "evict_", "tx_"}},
+    {"fills", {"fill_", "evict_", "tx_", "lease_"}},
     {"other", {""}},
 };
 
@@ -130,12 +130,14 @@ void print_table(const Stats &stats, bool all)
         interfaces.push_back(fmt::format("{} ({})", interface.name, mode_text(interface.mode)));
     fmt::print("instance {}: {}, {} M of memory, generation {}\n", stats.instance,
                fmt::join(interfaces, ", "), stats.memory_bytes >> 20, stats.generation);
-    if (!stats.origin_alive)
+    if (stats.stock && !stats.origin_alive)
+        fmt::print("nothing is answered now: `bmc status` says why\n");
+    else if (!stats.origin_alive)
         fmt::print(
             "no origin: memcached-sr does not run on this instance, so nothing is answered\n");
     else if (!stats.without_origin.empty())
-        fmt::print("its memcached-sr has no UDP socket at {}: nothing is answered there\n",
-                   fmt::join(stats.without_origin, ", "));
+        fmt::print("its memcached{} has no UDP socket at {}: nothing is answered there\n",
+                   stats.stock ? "" : "-sr", fmt::join(stats.without_origin, ", "));
     if (const uint64_t gets = stats[BMC_COUNTER_rx_gets]; gets != 0)
         fmt::print("{:.1f} % of {} get requests answered by the kernel ({:.1f} % at TC ingress)\n",
                    percent(stats[BMC_COUNTER_hit], gets), gets,

@@ -18,6 +18,9 @@
 #include "bmc/lib/plan.h"
 #include "bmc/lib/programs.h"
 #include "bmc/lib/scope_guard.h"
+#include "bmc/lib/stock/hooks.h"
+#include "bmc/lib/stock/plan_stock.h"
+#include "bmc/lib/stock/record.h"
 #include "bmc/lib/xdp.h"
 
 namespace bmc
@@ -87,6 +90,11 @@ class Builder
         BMC_TRY(step_done("pinned the maps"));
         BMC_TRY(programs->pin_programs(folder_));
         BMC_TRY(step_done("pinned the programs"));
+        if (options_.origin == OriginKind::stock) {
+            BMC_TRY(record_stock());
+            BMC_TRY(attach_connection_hooks(folder_));
+            BMC_TRY(step_done("attached to the TCP connections of memcached"));
+        }
 
         for (const Interface &interface : plan_.interfaces)
             BMC_TRY(attach_interface(interface, *programs));
@@ -126,6 +134,14 @@ class Builder
         record_.network_namespace = plan_.network_namespace;
         record_.memory_bytes = plan_.split.bytes();
         return save_record();
+    }
+
+    Status record_stock() const
+    {
+        const auto map = StockRecordMap::create(folder_);
+        if (!map)
+            return map.error();
+        return map->save(make_record(plan_.config.stock, options_.stock));
     }
 
     Status attach_interface(const Interface &interface, const Programs &programs)

@@ -15,6 +15,7 @@
 #include "bmc/lib/parse.h"
 #include "bmc/lib/record.h"
 #include "bmc/lib/result.h"
+#include "bmc/lib/stock/options.h"
 #include "bmc/lib/tc.h"
 
 namespace bmc
@@ -36,6 +37,8 @@ struct AttachOptions {
     uint64_t memory = default_memory; ///< bytes for everything
     ModeChoice mode = ModeChoice::automatic;
     TcChoice tc = TcChoice::automatic;
+    OriginKind origin = OriginKind::sr;
+    StockOptions stock; ///< if that is stock
     std::string pin_root = BMC_PIN_ROOT;
     Progress progress; ///< may be empty
 };

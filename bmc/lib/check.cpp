@@ -194,6 +194,10 @@ Findings check_host(const AttachOptions &options, const Features &features)
     };
 
     add(check_network(options, features));
+    if (options.origin == OriginKind::stock) {
+        add(check_stock(options, features));
+        return findings;
+    }
     if (options.interfaces.empty() && options.addresses.empty())
         return findings;
     if (const auto addresses = plan_addresses(options, vlan_devices()))

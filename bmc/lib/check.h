@@ -54,6 +54,9 @@ Findings check_network(const AttachOptions &options, const Features &features);
 /// The origin of the instance, and memcached at these addresses and ports.
 Findings check_origin(const AttachOptions &options, const std::vector<Address> &addresses);
 
+/// The same of a stock memcached, and what it takes to watch that.
+Findings check_stock(const AttachOptions &options, const Features &features);
+
 } // namespace bmc
 
 #endif

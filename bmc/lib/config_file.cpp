@@ -26,6 +26,8 @@ const char *wanted(const Setting &setting)
         return setting.many ? "an integer or a list of integers" : "an integer";
     case SettingType::number_or_text:
         return "an integer or a string";
+    case SettingType::seconds:
+        return "a number of seconds";
     case SettingType::flag:
         return "true or false";
     case SettingType::text:
@@ -65,6 +67,8 @@ bool takes(SettingType type, const toml::node &node)
         return node.is_integer();
     case SettingType::number_or_text:
         return node.is_integer() || node.is_string();
+    case SettingType::seconds:
+        return node.is_number();
     case SettingType::flag:
         break;
     }
@@ -77,6 +81,8 @@ std::string text_of(const toml::node &node)
     if (const auto *text = node.as_string())
         return text->get();
     if (const auto *number = node.as_integer())
+        return fmt::format("{}", number->get());
+    if (const auto *number = node.as_floating_point())
         return fmt::format("{}", number->get());
     return node.as_boolean()->get() ? "true" : "false";
 }

@@ -14,7 +14,8 @@ namespace bmc
 {
 
 Result<Detached> detach(const std::string &instance, const Features &features,
-                        const std::string &pin_root, std::optional<uint64_t> id)
+                        const std::string &pin_root, std::optional<uint64_t> id,
+                        const Waiting &waiting)
 {
     const auto missing = [&] {
         return id ? detached_by_another(instance) : no_such_instance("detach", instance, pin_root);
@@ -57,6 +58,7 @@ Result<Detached> detach(const std::string &instance, const Features &features,
     }
     BMC_TRY(check_removable(folder));
     done.origin = find_origin(folder);
+    BMC_TRY(remove_hooks(folder, waiting));
 
     /* From here on it is no instance any more, even if we are killed. */
     const std::string retired = detaching_folder(root->path(), instance);

@@ -11,6 +11,7 @@
 #include "bmc/lib/features.h"
 #include "bmc/lib/origin.h"
 #include "bmc/lib/result.h"
+#include "bmc/lib/stock/hooks.h"
 
 namespace bmc
 {
@@ -28,10 +29,12 @@ struct Detached {
 /// XDP and TC programs, pins, a clsact qdisc that was added and holds no other
 /// filter. Works from any network namespace if TC is attached by TCX links;
 /// clsact filters are only reached from their own. If `id` is given, an instance
-/// of this name with another instance_id() is left alone: that is an error.
+/// of this name with another instance_id() is left alone: that is an error. With a stock
+/// memcached it takes until that has read what waits for it; without `waiting` that is
+/// not waited for long.
 Result<Detached> detach(const std::string &instance, const Features &features,
                         const std::string &pin_root = BMC_PIN_ROOT,
-                        std::optional<uint64_t> id = std::nullopt);
+                        std::optional<uint64_t> id = std::nullopt, const Waiting &waiting = {});
 
 /// The error if somebody else has detached the instance, be it that another took
 /// its name.

@@ -18,6 +18,7 @@
 #include "bmc/lib/libbpf_log.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/record.h"
+#include "bmc/lib/stock/hooks.h"
 
 namespace bmc
 {
@@ -244,6 +245,7 @@ Status check_removable(const std::string &folder)
 Status remove_instance(const std::string &folder)
 {
     BMC_TRY(check_removable(folder));
+    BMC_TRY(remove_hooks(folder));
     BMC_TRY(remove_clsact_filters(folder));
 
     auto names = list_folder(folder);

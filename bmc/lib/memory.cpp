@@ -22,6 +22,7 @@ namespace
 constexpr uint64_t clock_share = 4;
 constexpr uint64_t grant_share = 8;
 constexpr uint64_t min_grants = 256;
+constexpr uint64_t lease_share = 32;
 
 /// Largest count of a map that is a power of two: its indexes are 32 bits.
 constexpr uint64_t max_power_count = uint64_t{1} << 31;
@@ -36,17 +37,25 @@ uint32_t power_count(uint64_t bytes, size_t entry)
 uint64_t MemorySplit::bytes() const
 {
     return uint64_t{clock_count} * sizeof(__u64) + uint64_t{grant_count} * sizeof(bmc_grant_slot) +
-           uint64_t{bucket_count} * sizeof(bmc_bucket);
+           uint64_t{bucket_count} * sizeof(bmc_bucket) +
+           uint64_t{slot_count()} * sizeof(bmc_slot) +
+           (lease_count > 1 ? uint64_t{lease_count} * sizeof(bmc_lease) : 0);
 }
 
-MemorySplit split_memory(uint64_t budget)
+MemorySplit split_memory(uint64_t budget, OriginKind origin)
 {
     MemorySplit split;
 
-    split.clock_count = power_count(budget / clock_share, sizeof(__u64));
-    split.grant_count =
-        power_count(std::max(budget / grant_share, min_grants * sizeof(bmc_grant_slot)),
-                    sizeof(bmc_grant_slot));
+    if (origin == OriginKind::stock) {
+        split.clock_count = power_count(budget / clock_share, sizeof(__u64) + sizeof(bmc_slot));
+        split.grant_count = 1;
+        split.lease_count = power_count(budget / lease_share, sizeof(bmc_lease));
+    } else {
+        split.clock_count = power_count(budget / clock_share, sizeof(__u64));
+        split.grant_count =
+            power_count(std::max(budget / grant_share, min_grants * sizeof(bmc_grant_slot)),
+                        sizeof(bmc_grant_slot));
+    }
 
     const uint64_t rest = budget - std::min(budget, split.bytes());
     split.bucket_count = static_cast<uint32_t>(

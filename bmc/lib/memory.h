@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bmc/lib/result.h"
+#include "bmc/lib/stock/options.h"
 
 namespace bmc
 {
@@ -20,6 +21,9 @@ struct MemorySplit {
     uint32_t bucket_count = 0;
     uint32_t lease_count = 1; ///< power of two; more than one only with a stock memcached
 
+    /// With a stock memcached every clock has a slot.
+    uint32_t slot_count() const { return lease_count > 1 ? clock_count : 0; }
+
     /// Bytes of map values that this comes to.
     uint64_t bytes() const;
 };
@@ -32,7 +36,9 @@ struct MemorySplit {
 ///    from a write to the key's next get, get the largest power of two that fits
 ///    an eighth, at least 256;
 ///  - buckets get the rest.
-MemorySplit split_memory(uint64_t budget);
+/// With a stock memcached clocks and slots share the quarter, there is one grant, which
+/// nobody uses, and leases, which live like grants, get a 32nd.
+MemorySplit split_memory(uint64_t budget, OriginKind origin = OriginKind::sr);
 
 /// Bytes that the machine can still give: MemAvailable of the meminfo file
 /// less a sixteenth of MemTotal kept for everything else.

@@ -74,6 +74,27 @@ std::string format_size(uint64_t bytes)
     return fmt::format("{}", bytes);
 }
 
+Result<std::chrono::milliseconds> parse_seconds(std::string_view text)
+{
+    constexpr size_t decimals = 3;
+    const size_t point = text.find('.');
+    std::string fraction(point == std::string_view::npos ? "0" : text.substr(point + 1));
+    const size_t given = fraction.size();
+
+    fraction.resize(decimals, '0');
+    const auto whole = parse_digits<uint32_t>(text.substr(0, point));
+    const auto thousandths = parse_digits<uint32_t>(fraction);
+    if (!whole || !thousandths || given == 0 || given > decimals)
+        return Error{"use the time", fmt::format("'{}'", text), 0,
+                     "give seconds, as in 2 or 0.25, with three decimals at most", {}};
+    return std::chrono::seconds(*whole) + std::chrono::milliseconds(*thousandths);
+}
+
+std::string format_seconds(std::chrono::milliseconds time)
+{
+    return fmt::format("{}", static_cast<double>(time.count()) / 1000);
+}
+
 Result<uint16_t> parse_port(std::string_view text)
 {
     const auto value = parse_digits<uint16_t>(text);

@@ -2,6 +2,7 @@
 #ifndef BMC_LIB_PARSE_H
 #define BMC_LIB_PARSE_H
 
+#include <chrono>
 #include <cstdint>
 #include <netinet/in.h>
 #include <string>
@@ -20,6 +21,12 @@ Result<uint64_t> parse_size(std::string_view text);
 /// Writes a number of bytes with the largest suffix that divides it exactly, as
 /// parse_size() reads it.
 std::string format_size(uint64_t bytes);
+
+/// Reads a number of seconds: decimal digits, with at most three more behind a point.
+Result<std::chrono::milliseconds> parse_seconds(std::string_view text);
+
+/// Writes a time as parse_seconds() reads it, as short as can be.
+std::string format_seconds(std::chrono::milliseconds time);
 
 /// Reads a UDP port, 1 to 65535, into host byte order.
 Result<uint16_t> parse_port(std::string_view text);

@@ -8,6 +8,7 @@
 
 #include "bmc/lib/config.h"
 #include "bmc/lib/instance.h"
+#include "bmc/lib/stock/plan_stock.h"
 
 namespace bmc
 {
@@ -104,7 +105,7 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     if (!available)
         return available.error();
     BMC_TRY(check_memory(options.memory, *available));
-    plan.split = split_memory(options.memory);
+    plan.split = split_memory(options.memory, options.origin);
 
     auto broadcast = broadcast_addresses();
     if (!broadcast)
@@ -120,6 +121,12 @@ Result<Plan> make_plan(const AttachOptions &options, const Features &features)
     if (!here)
         return here.error();
     plan.network_namespace = *here;
+    if (options.origin == OriginKind::stock) {
+        const auto stock = plan_stock(options.ports, options.stock, *here);
+        if (!stock)
+            return stock.error();
+        plan.config.stock = *stock;
+    }
     plan.use_tcx =
         options.tc == TcChoice::tcx || (options.tc == TcChoice::automatic && features.tcx());
     return plan;

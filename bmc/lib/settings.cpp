@@ -16,6 +16,8 @@
 namespace bmc
 {
 
+using namespace std::chrono_literals;
+
 namespace
 {
 
@@ -29,6 +31,10 @@ constexpr std::array<std::pair<std::string_view, TcChoice>, 3> tc_kinds = {{
     {"auto", TcChoice::automatic},
     {"tcx", TcChoice::tcx},
     {"clsact", TcChoice::clsact},
+}};
+constexpr std::array<std::pair<std::string_view, OriginKind>, 2> origins = {{
+    {"sr", OriginKind::sr},
+    {"stock", OriginKind::stock},
 }};
 
 template <const auto &List>
@@ -86,12 +92,39 @@ Status take_flag(bool &flag, const char *name, const std::string &value)
     return Done{};
 }
 
+/// Takes a time that lies within these bounds.
+Status take_seconds(std::chrono::milliseconds &time, const char *name,
+                    std::chrono::milliseconds least, std::chrono::milliseconds most,
+                    const std::string &value)
+{
+    const auto given = parse_seconds(value);
+
+    if (!given)
+        return given.error();
+    if (*given < least || *given > most)
+        return Error{fmt::format("use the value of {}", name),
+                     fmt::format("'{}'", value),
+                     0,
+                     fmt::format("it is {} to {} seconds", format_seconds(least),
+                                 format_seconds(most)),
+                     {}};
+    time = *given;
+    return Done{};
+}
+
+/// The options of an origin that is not memcached-sr, of which this one was given.
+StockOptions &stock_options(Settings &settings, std::string_view name)
+{
+    settings.stock_setting = name;
+    return settings.attach.stock;
+}
+
 std::string nothing(const Settings &)
 {
     return {};
 }
 
-constexpr std::array<Setting, 10> table = {{
+constexpr std::array<Setting, 16> table = {{
     {"interface", SettingType::text, true, "IF", "Interfaces that requests come by",
      SettingScope::attach, nullptr,
      [](Settings &settings, const std::string &value) -> Status {
@@ -163,6 +196,15 @@ constexpr std::array<Setting, 10> table = {{
          return take_choice<tc_kinds>(settings.attach.tc, "kind of TC", value);
      },
      nullptr, [](const Settings &settings) { return choice_name(tc_kinds, settings.attach.tc); }},
+    {"origin", SettingType::text, false, "KIND",
+     "Which memcached it is for: memcached-sr (sr), or one without our patch (stock), whose writes "
+     "`bmc run` watches on the wire",
+     SettingScope::attach, names_of<origins>,
+     [](Settings &settings, const std::string &value) {
+         return take_choice<origins>(settings.attach.origin, "origin", value);
+     },
+     nullptr,
+     [](const Settings &settings) { return choice_name(origins, settings.attach.origin); }},
     {"verbose", SettingType::flag, false, "",
      "Say each step, and show the kernel's log if it refuses the programs", SettingScope::attach,
      nullptr,
@@ -187,6 +229,48 @@ constexpr std::array<Setting, 10> table = {{
          return take_flag(settings.keep, "keep", value);
      },
      nullptr, nothing},
+    {"guard", SettingType::seconds, false, "SECONDS",
+     "With --origin stock: nothing is cached of a key for so long after a write of it; memcached "
+     "must apply and answer within half of it",
+     SettingScope::stock, nullptr,
+     [](Settings &settings, const std::string &value) {
+         return take_seconds(stock_options(settings, "guard").guard, "guard", 100ms, 60s, value);
+     },
+     nullptr, [](const Settings &settings) { return format_seconds(settings.attach.stock.guard); }},
+    {"refresh", SettingType::seconds, false, "SECONDS",
+     "With --origin stock: how long a value is used before memcached is asked again",
+     SettingScope::stock, nullptr,
+     [](Settings &settings, const std::string &value) {
+         return take_seconds(stock_options(settings, "refresh").refresh, "refresh", 1s, 24h, value);
+     },
+     nullptr,
+     [](const Settings &settings) { return format_seconds(settings.attach.stock.refresh); }},
+    {"max-age", SettingType::seconds, false, "SECONDS",
+     "With --origin stock: use values from before the attach so long at most, instead of asking "
+     "memcached for the exptimes of all items",
+     SettingScope::stock, nullptr,
+     [](Settings &settings, const std::string &value) {
+         return take_seconds(stock_options(settings, "max-age").max_age.emplace(), "max-age", 1s,
+                             30 * 24h, value);
+     },
+     nullptr, nothing},
+    {"reset-connections", SettingType::flag, false, "",
+     "With --origin stock: reset TCP connections that cannot be followed, such as those older "
+     "than the attach",
+     SettingScope::stock, nullptr,
+     [](Settings &settings, const std::string &value) {
+         return take_flag(stock_options(settings, "reset-connections").reset_connections,
+                          "reset-connections", value);
+     },
+     nullptr, nothing},
+    {"accept-blind-spots", SettingType::flag, false, "",
+     "With --origin stock: serve although memcached takes commands where they are not seen",
+     SettingScope::stock, nullptr,
+     [](Settings &settings, const std::string &value) {
+         return take_flag(stock_options(settings, "accept-blind-spots").accept_blind_spots,
+                          "accept-blind-spots", value);
+     },
+     nullptr, nothing},
 }};
 
 /// The instance that was typed, or the default.
@@ -199,6 +283,22 @@ Result<std::string> typed_instance(const std::vector<Typed> &typed)
             for (const std::string &value : one.values)
                 BMC_TRY(one.setting->take(settings, value));
     return settings.attach.instance;
+}
+
+/// The error for settings that do not go together.
+Status check_together(const Settings &settings)
+{
+    const bool stock = settings.attach.origin == OriginKind::stock;
+
+    if (!stock && !settings.stock_setting.empty())
+        return Error{"use the option", fmt::format("--{}", settings.stock_setting), 0,
+                     "it is for --origin stock only", {}};
+    if (stock && settings.keep)
+        return Error{"use the option", "--keep", 0,
+                     "with --origin stock the cache is only as good as the `bmc run` that watches "
+                     "memcached",
+                     {}};
+    return Done{};
 }
 
 } // namespace
@@ -243,6 +343,7 @@ Result<ChosenSettings> choose_settings(const std::vector<Typed> &typed,
         for (const std::string &value : one.values)
             BMC_TRY(one.setting->take(chosen.settings, value));
     }
+    BMC_TRY(check_together(chosen.settings));
     return chosen;
 }
 

@@ -21,6 +21,8 @@ struct Settings {
     std::optional<ListenAddress> metrics; ///< where to offer them
     bool keep = false;
     bool verbose = false;
+    /// A setting of SettingScope::stock that was given, if any.
+    std::string_view stock_setting;
 };
 
 /// What a value looks like in a file; on the command line all are words.
@@ -28,11 +30,16 @@ enum class SettingType {
     text,   ///< a string
     number, ///< an integer
     number_or_text,
+    seconds, ///< an integer or a number with a fraction
     flag, ///< true or false
 };
 
 /// Which commands have a setting as an option. The file may hold all of them.
-enum class SettingScope { attach, run };
+enum class SettingScope {
+    attach, ///< attach and run
+    run,
+    stock, ///< run, and only for an origin that is not memcached-sr
+};
 
 /// One setting: `--name` on the command line, `name` in a file.
 struct Setting {

@@ -13,6 +13,7 @@
 #include "bmc/lib/maps.h"
 #include "bmc/lib/parse.h"
 #include "bmc/lib/record.h"
+#include "bmc/lib/stock/record.h"
 
 namespace bmc
 {
@@ -85,6 +86,7 @@ Result<StatsReader> StatsReader::open(const std::string &instance, const std::st
     if (!record)
         return record.error();
     reader.fixed_.instance = instance;
+    reader.fixed_.stock = is_stock(reader.folder_);
     reader.fixed_.memory_bytes = record->memory_bytes;
     for (uint32_t i = 0; i < record->interface_count; i++) {
         const InterfaceRecord &interface = record->interface[i];
@@ -119,6 +121,11 @@ Result<Stats> StatsReader::read() const
     Stats stats = fixed_;
     stats.generation = control->generation;
     read_sockets(sockets_, control->served, stats);
+    const size_t endpoints =
+        size_t{control->served.port_count} *
+        (control->served.addr4_count + control->served.addr6_count);
+    stats.origin_alive = stats.stock && stats.without_origin.size() < endpoints &&
+                         control->stock.untracked == control->stock.covered;
     BMC_TRY(read_counters(counters_, folder_, stats));
     return stats;
 }
@@ -130,7 +137,7 @@ Result<Stats> read_stats(const std::string &instance, const std::string &pin_roo
         return reader.error();
     auto stats = reader->read();
 
-    if (stats)
+    if (stats && !stats->stock)
         stats->origin_alive = origin_holds(instance_folder(pin_root, instance));
     return stats;
 }

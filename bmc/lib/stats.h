@@ -38,7 +38,8 @@ struct ServedInterface {
 struct Stats {
     std::string instance;
     std::vector<ServedInterface> interfaces;
-    bool origin_alive = false; ///< an origin holds the instance
+    bool stock = false;        ///< the origin is a memcached without our patch
+    bool origin_alive = false; ///< an origin holds the instance, or a stock memcached is served
     /// Attached addresses with their ports at which it has no UDP socket, so that
     /// the kernel answers nothing there.
     std::vector<std::string> without_origin;
@@ -58,8 +59,8 @@ class StatsReader
     static Result<StatsReader> open(const std::string &instance,
                                     const std::string &pin_root = BMC_PIN_ROOT);
 
-    /// Everything but origin_alive, which is false: who asks often watches the
-    /// origin by an OriginWatch, which seldom has to take its lock.
+    /// Everything but origin_alive of memcached-sr, which is false: who asks often watches
+    /// the origin by an OriginWatch, which seldom has to take its lock.
     Result<Stats> read() const;
 
   private:

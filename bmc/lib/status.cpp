@@ -11,6 +11,8 @@
 #include "bmc/lib/control.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
+#include "bmc/lib/process.h"
+#include "bmc/lib/stock/connections.h"
 
 namespace bmc
 {
@@ -48,6 +50,27 @@ Result<time_t> time_of_attach(const std::string &folder)
     return info.st_mtim.tv_sec;
 }
 
+Result<StockStatus> stock_status(const std::string &folder, const bmc_control &control)
+{
+    StockStatus status;
+    const auto map = StockRecordMap::open(folder);
+    const auto record = map ? map->load() : map.error();
+    if (!record)
+        return record.error();
+    const auto connections = Connections::open(folder);
+    if (!connections)
+        return connections.error();
+
+    status.record = *record;
+    const Fd process = open_process(record->run_pid);
+    status.watched = record->run_pid != 0 && process && !ended(process);
+    status.untracked = control.stock.untracked;
+    status.covered = control.stock.untracked == control.stock.covered;
+    status.followed = connections->followed();
+    status.pid = control.origin_pid;
+    return status;
+}
+
 } // namespace
 
 Result<InstanceStatus> read_status(const std::string &instance, const std::string &pin_root)
@@ -78,8 +101,16 @@ Result<InstanceStatus> read_status(const std::string &instance, const std::strin
     if (!attached)
         return attached.error();
     status.attached = *attached;
-    status.origin = find_origin(folder);
     status.stats = std::move(*stats);
+    if (status.stats.stock) {
+        auto stock = stock_status(folder, *control);
+        if (!stock)
+            return stock.error();
+        status.stock = *stock;
+        status.split.lease_count = static_cast<uint32_t>(control->stock.lease_count);
+        return status;
+    }
+    status.origin = find_origin(folder);
     status.stats.origin_alive = status.origin.has_value();
     return status;
 }

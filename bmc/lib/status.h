@@ -13,9 +13,20 @@
 #include "bmc/lib/parse.h"
 #include "bmc/lib/result.h"
 #include "bmc/lib/stats.h"
+#include "bmc/lib/stock/record.h"
 
 namespace bmc
 {
+
+/// How an instance does with a stock memcached.
+struct StockStatus {
+    StockRecord record = {};
+    bool watched = false;   ///< the `bmc run` lives
+    bool covered = false;   ///< nothing is left that cannot be followed
+    uint64_t untracked = 0; ///< how often something came that cannot be followed
+    size_t followed = 0;    ///< connections
+    uint32_t pid = 0;       ///< of memcached; 0: none
+};
 
 /// What an instance is, and how it does.
 struct InstanceStatus {
@@ -23,7 +34,8 @@ struct InstanceStatus {
     std::vector<uint16_t> ports; ///< host byte order
     std::vector<Address> addresses;
     MemorySplit split;
-    std::optional<Origin> origin;
+    std::optional<Origin> origin; ///< a memcached-sr
+    std::optional<StockStatus> stock;
     time_t attached = 0; ///< when attach made it
 };
 

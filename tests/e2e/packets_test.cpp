@@ -24,37 +24,6 @@ class Packets : public WireE2e
 INSTANTIATE_TEST_SUITE_P(WithoutCache, Packets, without_cache, setup_name);
 INSTANTIATE_TEST_SUITE_P(WithCache, Packets, with_cache, setup_name);
 
-// With IPv4 options, or IPv6 destination options, on everything it sends.
-void send_with_options(int fd, bool ipv6)
-{
-    const std::array<unsigned char, 4> nops = {1, 1, 1, 0};                // RFC 791, 3.1
-    const std::array<unsigned char, 8> padding = {0, 0, 1, 4, 0, 0, 0, 0}; // RFC 8200, 4.2: PadN
-    const int result =
-        ipv6 ? ::setsockopt(fd, IPPROTO_IPV6, IPV6_DSTOPTS, padding.data(), padding.size())
-             : ::setsockopt(fd, IPPROTO_IP, IP_OPTIONS, nops.data(), nops.size());
-
-    if (result != 0)
-        throw system_error("setsockopt of IP options");
-}
-
-TEST_P(Packets, Row07IpOptions)
-{
-    const std::string k = cached_key("k", "old");
-
-    send_with_options(tcp().fd(), ipv6());
-    send_with_options(udp().fd(), ipv6());
-    expect_udp(get(k), value_reply(k, "old"));
-    store(k, "new");
-    expect_udp(get(k), value_reply(k, "new"));
-    expect_udp("set " + k + " 0 0 5\r\nnewer\r\n", "STORED\r\n");
-    const Counters growth = during([&] { expect_udp(get(k), value_reply(k, "newer")); });
-    if (cached()) {
-        EXPECT_EQ(count(growth, "rx_pass_ip_options"), 1U);
-    }
-    UdpClient plain(lab().client(), server());
-    EXPECT_EQ(plain.ask(get(k)), value_reply(k, "newer"));
-}
-
 // Tag 0 marks a priority only; a stack without VLANs takes such packets.
 TEST_P(Packets, Row08PriorityTag)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/harness/cache.h"
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include "bmc/abi/layout.h"
 #include "tests/harness/error.h"
 #include "tests/harness/paths.h"
+#include "tests/harness/wait.h"
 
 namespace bmc::test
 {
@@ -25,7 +28,8 @@ Cache::Cache(const NetNs &where, std::string instance, const std::vector<std::st
              const std::vector<std::string> &more)
     : where_(where), instance_(std::move(instance))
 {
-    std::vector<std::string> arguments = {"attach", "--instance", instance_};
+    const bool stays = std::find(more.begin(), more.end(), "stock") != more.end();
+    std::vector<std::string> arguments = {stays ? "run" : "attach", "--instance", instance_};
     bool port_given = false;
 
     for (const std::string &interface : interfaces) {
@@ -40,6 +44,17 @@ Cache::Cache(const NetNs &where, std::string instance, const std::vector<std::st
         arguments.emplace_back("--port");
         arguments.emplace_back("11211");
     }
+    if (stays) {
+        arguments.insert(arguments.begin(), program_path("bmc"));
+        run_.emplace(arguments, &where_);
+        wait_until("bmc run has attached", [this] {
+            if (!run_->running())
+                throw Error("bmc run: " + run_->out() + run_->err());
+            return run_->out().find("attached '") != std::string::npos;
+        });
+        attached_ = true;
+        return;
+    }
     const Result result = run_bmc(arguments, &where_);
     if (result.status != 0)
         throw Error(
@@ -52,9 +67,11 @@ Cache::~Cache()
 {
     if (!attached_)
         return;
-    const Result result = run_bmc({"detach", "--instance", instance_}, &where_);
-    if (result.status != 0)
-        std::fprintf(stderr, "bmc detach: %s%s\n", result.out.c_str(), result.err.c_str());
+    try {
+        detach();
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+    }
 }
 
 std::string Cache::pins() const
@@ -74,6 +91,13 @@ Counters Cache::counters() const
 void Cache::detach()
 {
     attached_ = false;
+    if (run_ && run_->running()) {
+        run_->signal(SIGTERM);
+        if (const int status = run_->wait(); status != 0)
+            throw Error(fmt::format("bmc run: exit status {}: {}{}", status, run_->out(),
+                                    run_->err()));
+        return;
+    }
     const Result result = run_bmc({"detach", "--instance", instance_}, &where_);
     if (result.status != 0)
         throw Error(

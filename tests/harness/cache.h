@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ class Cache
 {
   public:
     /// Attaches to the interfaces, for the port 11211 unless `more` says
-    /// otherwise. Throws Error with what `bmc` printed if that fails.
+    /// otherwise. Throws Error with what `bmc` printed if that fails. With `--origin
+    /// stock` in `more`, by a `bmc run` that stays.
     Cache(const NetNs &where, std::string instance, const std::vector<std::string> &interfaces,
           const std::vector<std::string> &more = {});
     /// Detaches, if detach() was not called.
@@ -37,6 +39,8 @@ class Cache
     std::string pins() const;
     /// What `bmc attach` printed on its standard output.
     const std::string &output() const { return output_; }
+    /// The `bmc run`, if it is one.
+    Process &process() { return *run_; }
     Counters counters() const;
     void detach();
 
@@ -44,6 +48,7 @@ class Cache
     const NetNs &where_;
     std::string instance_;
     std::string output_;
+    std::optional<Process> run_;
     bool attached_ = false;
 };
 

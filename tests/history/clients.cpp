@@ -335,7 +335,7 @@ UdpReader::UdpReader(std::uint32_t client, std::unique_ptr<UdpConnection> connec
 std::vector<std::size_t> UdpReader::draw_keys()
 {
     // Mostly one key; up to more than the kernel programs look up.
-    const std::size_t size = random_() % 4 != 0 ? 1 : 2 + random_() % (random_() % 16 ? 6 : 40);
+    const std::size_t size = !keys_.multi_gets || random_() % 4 != 0 ? 1 : 2 + random_() % (random_() % 16 ? 6 : 40);
     std::vector<std::size_t> result;
 
     while (result.size() < size) {

@@ -30,6 +30,9 @@ struct Keys {
     std::size_t cold = 6000;
     unsigned hot_percent = 60;
     unsigned counter_every = 8; ///< every n-th key is a counter
+    /// Gets of several keys over UDP, which stock memcached answers by datagrams that
+    /// cannot be put together.
+    bool multi_gets = true;
 
     [[nodiscard]] std::size_t draw(Random &random) const;
     [[nodiscard]] bool is_counter(std::size_t key) const { return key % counter_every == 0; }

@@ -49,6 +49,9 @@ std::vector<std::string> Rig::bmc_command(const std::string &subcommand,
     if (subcommand == "attach" || subcommand == "run")
         arguments.insert(arguments.end(), {"--interface", Lab::interface, "--port",
                                            std::to_string(port), "--memory", options_.memory});
+    if (subcommand == "run" && is_stock())
+        arguments.insert(arguments.end(),
+                         {"--origin", "stock", "--guard", options_.stock_guard});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
 }
@@ -65,7 +68,7 @@ void Rig::attach()
         wait_until("bmc run has attached", [this] {
             if (!run_->running())
                 throw Error("bmc run: " + run_->out() + run_->err());
-            return run_->out().find("start the origin with") != std::string::npos;
+            return run_->out().find("attached '") != std::string::npos;
         });
     } else if (const Result result = bmc("attach"); result.status != 0) {
         throw Error(fmt::format("bmc attach: {}{}", result.out, result.err));
@@ -112,7 +115,8 @@ Counters Rig::counters() const
 void Rig::start_origin()
 {
     const std::string number = std::to_string(port);
-    std::vector<std::string> arguments = {program_path(options_.memcached),
+    std::vector<std::string> arguments = {is_stock() ? "memcached"
+                                                     : program_path(options_.memcached),
                                           "-u",
                                           "nobody",
                                           "-p",
@@ -124,11 +128,11 @@ void Rig::start_origin()
                                           "-m",
                                           options_.memcached_megabytes,
                                           "-n",
-                                          std::to_string(options_.item_place),
-                                          "-o",
-                                          "bmc=/sys/fs/bpf/bmc/" + instance()};
+                                          std::to_string(options_.item_place)};
 
-    if (options_.udp_reuseport)
+    if (!is_stock())
+        arguments.insert(arguments.end(), {"-o", "bmc=/sys/fs/bpf/bmc/" + instance()});
+    if (options_.udp_reuseport && !is_stock())
         arguments.insert(arguments.end(), {"-o", "udp_reuseport"});
     if (!options_.segmented_lru)
         arguments.insert(arguments.end(), {"-o", "no_lru_maintainer"});
@@ -138,6 +142,11 @@ void Rig::start_origin()
         check_origin();
         return origin_->listens(port, true) && origin_->listens(port, false);
     });
+    if (is_stock())
+        wait_until("memcached is served", [this] {
+            return bmc("stats", {"--json"}).out.find("\"origin_alive\": true") !=
+                   std::string::npos;
+        });
 }
 
 void Rig::check_origin()

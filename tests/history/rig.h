@@ -35,6 +35,9 @@ class Rig
         bool segmented_lru = true;
         /// Attach with `bmc run`, which stays, instead of `bmc attach`.
         bool foreground = false;
+        /// The memcached that Debian has, with this guard time in seconds, instead of
+        /// memcached-sr. Takes `foreground`.
+        std::string stock_guard{};
     };
 
     explicit Rig(Options options);
@@ -69,6 +72,7 @@ class Rig
     [[nodiscard]] std::uint64_t origin_statistic(const std::string &name) const;
 
   private:
+    [[nodiscard]] bool is_stock() const { return !options_.stock_guard.empty(); }
     [[nodiscard]] std::vector<std::string> bmc_command(const std::string &subcommand,
                                                        const std::vector<std::string> &more) const;
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <deque>
 #include <future>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -26,10 +27,14 @@ namespace bmc::test::history
 namespace
 {
 
+using namespace std::chrono_literals;
+
 struct Setting {
     const char *name;
     std::size_t keys;
     unsigned workers;
+    const char *stock_guard = "";          ///< see Rig::Options
+    std::chrono::milliseconds pause{0};    ///< of the writer behind each SET
 };
 
 std::ostream &operator<<(std::ostream &out, const Setting &setting)
@@ -126,7 +131,9 @@ TEST_P(StaleReads, Row25)
              .udp_reuseport = GetParam().workers > 1,
              .item_place = 48,
              .memory = "16M",
-             .memcached_megabytes = "64"});
+             .memcached_megabytes = "64",
+             .foreground = GetParam().stock_guard[0] != '\0',
+             .stock_guard = GetParam().stock_guard});
     const NetNs &client = rig.lab().client();
     Random seeds(seed());
     Random writer_random(seeds());
@@ -147,8 +154,10 @@ TEST_P(StaleReads, Row25)
                 read_some(connection, random);
         }));
     std::size_t writes = 0;
-    for (; reading > 0; writes++)
+    for (; reading > 0; writes++) {
         write_one(writer, writer_random() % stored_.size());
+        std::this_thread::sleep_for(GetParam().pause);
+    }
     for (std::future<void> &thread : threads)
         thread.get();
 
@@ -169,7 +178,9 @@ INSTANTIATE_TEST_SUITE_P(Settings, StaleReads,
                          testing::Values(Setting{"OneKeyOneWorker", 1, 1},
                                          Setting{"ManyKeysOneWorker", 1000, 1},
                                          Setting{"OneKeyFourWorkers", 1, 4},
-                                         Setting{"ManyKeysFourWorkers", 1000, 4}),
+                                         Setting{"ManyKeysFourWorkers", 1000, 4},
+                                         // Each key rests for longer than the guard time.
+                                         Setting{"StockMemcached", 2000, 4, "1", 2ms}),
                          [](const auto &param_info) { return param_info.param.name; });
 
 } // namespace

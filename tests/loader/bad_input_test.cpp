@@ -138,6 +138,34 @@ TEST_F(BadInput, Commands)
     expect_refused(run_bmc({"detach", "--all"}, &server()), "--all");
 }
 
+TEST_F(BadInput, StockMemcached)
+{
+    const struct {
+        const char *command;
+        std::vector<std::string> arguments;
+        const char *part;
+    } rows[] = {
+        {"attach", {"--origin", "stock"}, "it takes `bmc run`"},
+        {"attach", {"--origin", "fork"}, "give one of sr, stock"},
+        {"attach", {"--guard", "1"}, "--guard"},
+        {"run", {"--guard", "1"}, "for --origin stock only"},
+        {"run", {"--reset-connections"}, "for --origin stock only"},
+        {"run", {"--origin", "sr", "--max-age", "5"}, "for --origin stock only"},
+        {"run", {"--origin", "stock", "--keep"}, "option --keep"},
+        {"run", {"--origin", "stock", "--guard", "0.05"}, "it is 0.1 to 60 seconds"},
+        {"run", {"--origin", "stock", "--guard", "1h"}, "'1h': give seconds"},
+        {"run", {"--origin", "stock", "--refresh", "0"}, "it is 1 to 86400 seconds"},
+        {"run", {"--origin", "stock", "--max-age", "-1"}, "-1"},
+    };
+
+    for (const auto &row : rows) {
+        SCOPED_TRACE(testing::PrintToString(row.arguments));
+        auto arguments = attach_with(row.arguments);
+        arguments[0] = row.command;
+        expect_refused(run_bmc(arguments, &server()), row.part);
+    }
+}
+
 TEST_F(BadInput, File)
 {
     const std::string path = testing::TempDir() + lab().name() + ".toml";

@@ -32,7 +32,13 @@ TEST(ConfigFile, TakesEverySetting)
                                       "tc = \"clsact\"\n"
                                       "verbose = true\n"
                                       "metrics = \"[::1]:9250\"\n"
-                                      "keep = true\n",
+                                      "keep = true\n"
+                                      "origin = \"stock\"\n"
+                                      "guard = 0.25\n"
+                                      "refresh = 30\n"
+                                      "max-age = 3600\n"
+                                      "reset-connections = true\n"
+                                      "accept-blind-spots = true\n",
                                       "web.toml", settings);
 
     ASSERT_TRUE(taken) << taken.error().line();
@@ -46,6 +52,12 @@ TEST(ConfigFile, TakesEverySetting)
     EXPECT_TRUE(settings.verbose);
     EXPECT_EQ(settings.metrics->text(), "[::1]:9250");
     EXPECT_TRUE(settings.keep);
+    EXPECT_EQ(settings.attach.origin, OriginKind::stock);
+    EXPECT_EQ(settings.attach.stock.guard.count(), 250);
+    EXPECT_EQ(settings.attach.stock.refresh.count(), 30'000);
+    EXPECT_EQ(settings.attach.stock.max_age->count(), 3'600'000);
+    EXPECT_TRUE(settings.attach.stock.reset_connections);
+    EXPECT_TRUE(settings.attach.stock.accept_blind_spots);
 }
 
 /* Whoever adds a setting is to add it above, too. */
@@ -57,7 +69,9 @@ TEST(ConfigFile, SettingsAreThoseTested)
 
     EXPECT_THAT(names,
                 testing::UnorderedElementsAre("interface", "port", "address", "memory", "instance",
-                                              "mode", "tc", "verbose", "metrics", "keep"));
+                                              "mode", "tc", "verbose", "metrics", "keep", "origin",
+                                              "guard", "refresh", "max-age", "reset-connections",
+                                              "accept-blind-spots"));
 }
 
 TEST(ConfigFile, EmptyFileLeavesTheDefaults)

@@ -65,6 +65,22 @@ TEST(SplitMemory, KnownSizes)
     }
 }
 
+TEST(SplitMemory, StockMemcachedHasSlotsAndLeases)
+{
+    for (const uint64_t budget : {mib, 256 * mib, 8 * gib}) {
+        const MemorySplit split = split_memory(budget, OriginKind::stock);
+        EXPECT_EQ(split.slot_count(), split.clock_count);
+        EXPECT_TRUE(std::has_single_bit(split.clock_count));
+        EXPECT_TRUE(std::has_single_bit(split.lease_count));
+        EXPECT_GT(split.lease_count, 1U);
+        EXPECT_EQ(split.grant_count, 1U);
+        EXPECT_LE(split.bytes(), budget);
+        EXPECT_GT(split.bytes(), budget - sizeof(bmc_bucket));
+        EXPECT_GT(split.bucket_count * sizeof(bmc_bucket), budget / 2);
+    }
+    EXPECT_EQ(split_memory(mib).slot_count(), 0U);
+}
+
 TEST(SplitMemory, UsesTheBudgetAndNeverMore)
 {
     std::mt19937_64 random(1);

@@ -142,5 +142,25 @@ TEST(ParseListenAddress, RefusesEverythingElse)
         EXPECT_FALSE(parse_listen_address(text)) << text;
 }
 
+TEST(ParseSeconds, TakesUpToThreeDecimals)
+{
+    const std::pair<const char *, int> cases[] = {
+        {"0", 0}, {"2", 2000}, {"0.25", 250}, {"1.5", 1500}, {"0.001", 1}, {"86400", 86'400'000}};
+
+    for (const auto &[text, milliseconds] : cases) {
+        const auto time = parse_seconds(text);
+        ASSERT_TRUE(time) << text;
+        EXPECT_EQ(time->count(), milliseconds) << text;
+        EXPECT_EQ(format_seconds(*time), text);
+    }
+}
+
+TEST(ParseSeconds, RefusesOthers)
+{
+    for (const char *text : {"", ".", "1.", ".5", "-1", "+1", "1s", "1e3", "0.0001", "1.2.3", " 1",
+                             "4294967296", "0x1"})
+        EXPECT_FALSE(parse_seconds(text)) << text;
+}
+
 } // namespace
 } // namespace bmc

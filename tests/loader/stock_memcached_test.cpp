@@ -20,6 +20,7 @@
 #include "bmc/lib/stock/client.h"
 #include "bmc/lib/stock/memcached.h"
 #include "bmc/lib/stock/sock_diag.h"
+#include "tests/harness/cache.h"
 #include "tests/harness/client.h"
 #include "tests/harness/error.h"
 #include "tests/harness/origin.h"
@@ -338,6 +339,32 @@ TEST_F(StockMemcached, SaysThatItDoesNotDump)
     ASSERT_TRUE(found);
     MemcachedClient client = ask(*found);
     EXPECT_THAT([&] { dump(client); }, testing::ThrowsMessage<Error>(HasSubstr("it answers '")));
+}
+
+TEST_F(StockMemcached, CheckSaysWhatIsInTheWay)
+{
+    const auto check = [](const std::vector<std::string> &more) {
+        std::vector<std::string> arguments = {"check",    "--interface", Lab::interface,
+                                              "--memory", "1M",          "--origin",
+                                              "stock"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run_bmc(arguments, &server());
+    };
+
+    EXPECT_THAT(check({}).out, HasSubstr("none has UDP port 11211 here"));
+    const auto memcached = start({"-X"});
+    const TcpClient client(lab().client(), {Lab::server4});
+    const test::Result refused = check({});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.out,
+                testing::AllOf(
+                    HasSubstr(fmt::format("memcached with pid {}, TCP port 11211",
+                                          memcached->process().pid())),
+                    HasSubstr("fail     old items: memcached does not tell"),
+                    HasSubstr("warning  connections: 1 open already")));
+    EXPECT_THAT(check({"--max-age", "60", "--reset-connections"}).out,
+                testing::AllOf(HasSubstr("ok       old items: values are at most 60 s old"),
+                               HasSubstr("ok       connections: 1 older than the attach")));
 }
 
 } // namespace

@@ -138,6 +138,17 @@ Result<MemcachedClient> MemcachedClient::connect(const ServerSocket &socket,
     return client;
 }
 
+uint16_t MemcachedClient::port() const
+{
+    sockaddr_storage here = {};
+    socklen_t size = sizeof here;
+
+    if (getsockname(socket_.get(), reinterpret_cast<sockaddr *>(&here), &size) != 0)
+        return 0;
+    return ntohs(here.ss_family == AF_INET ? reinterpret_cast<sockaddr_in &>(here).sin_port
+                                           : reinterpret_cast<sockaddr_in6 &>(here).sin6_port);
+}
+
 Status MemcachedClient::send_line(const std::string &line)
 {
     const std::string bytes = line + "\r\n";

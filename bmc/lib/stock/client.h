@@ -47,6 +47,9 @@ class MemcachedClient
     /// Readable when something has come.
     int fd() const { return socket_.get(); }
 
+    /// Our own, of the connection.
+    uint16_t port() const;
+
   private:
     MemcachedClient(Fd socket, std::string name, std::chrono::milliseconds limit)
         : socket_(std::move(socket)), name_(std::move(name)), limit_(limit)

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bmc/lib/interface.h"
 #include "bmc/lib/pins.h"
 #include "bmc/lib/process.h"
 #include "bmc/lib/stock/sock_diag.h"
@@ -161,16 +162,6 @@ Error not_one(const std::vector<uint32_t> &pids, const std::vector<uint16_t> &po
             {}};
 }
 
-/// The cookie of the current network namespace.
-Result<uint64_t> current_netns_cookie()
-{
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-
-    if (!socket)
-        return Error{"make a socket", "", errno, {}, {}};
-    return option_of<uint64_t>(socket, SOL_SOCKET, SO_NETNS_COOKIE);
-}
-
 } // namespace
 
 Result<std::optional<Memcached>> find_memcached(const std::vector<uint16_t> &ports)
@@ -193,7 +184,7 @@ Result<std::optional<Memcached>> find_memcached(const std::vector<uint16_t> &por
     if (pids.size() != 1)
         return not_one(pids, ports);
 
-    const auto cookie = current_netns_cookie();
+    const auto cookie = network_namespace();
     if (!cookie)
         return cookie.error();
     auto found = open_memcached(pids.front(), *cookie);

@@ -112,6 +112,26 @@ uint32_t states_of(SocketKind kind)
     return all_states;
 }
 
+/// A request about one connection, which is to be acknowledged.
+Request request_for(const ListedSocket &connection, uint16_t type)
+{
+    Request request = {};
+
+    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_type = type;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.body.sdiag_family = static_cast<__u8>(connection.local.family);
+    request.body.sdiag_protocol = IPPROTO_TCP;
+    request.body.idiag_states = all_states;
+    request.body.id.idiag_sport = htons(connection.port);
+    request.body.id.idiag_dport = htons(connection.peer_port);
+    set_address(connection.local, request.body.id.idiag_src);
+    set_address(connection.peer, request.body.id.idiag_dst);
+    request.body.id.idiag_cookie[0] = static_cast<__u32>(connection.cookie);
+    request.body.id.idiag_cookie[1] = static_cast<__u32>(connection.cookie >> 32);
+    return request;
+}
+
 } // namespace
 
 std::string ListedSocket::peer_text() const
@@ -143,24 +163,24 @@ Result<std::vector<ListedSocket>> list_sockets(SocketKind kind, uint16_t port)
     return found;
 }
 
+Result<bool> is_open(const ListedSocket &connection)
+{
+    bool open = false;
+    const int error = ask(request_for(connection, SOCK_DIAG_BY_FAMILY),
+                          [&](const inet_diag_msg &message) {
+                              open = ((1U << message.idiag_state) &
+                                      states_of(SocketKind::tcp_connected)) != 0;
+                          });
+
+    if (error != 0 && error != ENOENT)
+        return failed("look up a connection", error);
+    return open;
+}
+
 Status reset_connection(const ListedSocket &connection)
 {
-    Request request = {};
+    const int error = ask(request_for(connection, SOCK_DESTROY), [](const inet_diag_msg &) {});
 
-    request.header.nlmsg_len = sizeof request;
-    request.header.nlmsg_type = SOCK_DESTROY;
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    request.body.sdiag_family = static_cast<__u8>(connection.local.family);
-    request.body.sdiag_protocol = IPPROTO_TCP;
-    request.body.idiag_states = all_states;
-    request.body.id.idiag_sport = htons(connection.port);
-    request.body.id.idiag_dport = htons(connection.peer_port);
-    set_address(connection.local, request.body.id.idiag_src);
-    set_address(connection.peer, request.body.id.idiag_dst);
-    request.body.id.idiag_cookie[0] = static_cast<__u32>(connection.cookie);
-    request.body.id.idiag_cookie[1] = static_cast<__u32>(connection.cookie >> 32);
-
-    const int error = ask(request, [](const inet_diag_msg &) {});
     if (error != 0 && error != ENOENT)
         return Error{"reset the connection from", connection.peer_text(), error,
                      error == EOPNOTSUPP ? "the kernel has no SOCK_DESTROY "

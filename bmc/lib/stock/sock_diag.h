@@ -35,6 +35,10 @@ struct ListedSocket {
 /// current network namespace.
 Result<std::vector<ListedSocket>> list_sockets(SocketKind kind, uint16_t port);
 
+/// Whether the peer's bytes can still reach a program over a connection of the current
+/// network namespace.
+Result<bool> is_open(const ListedSocket &connection);
+
 /// Resets a connection of the current network namespace: both ends see an error. One
 /// that is gone already is no error.
 Status reset_connection(const ListedSocket &connection);
