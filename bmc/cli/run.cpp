@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <memory>
 #include <poll.h>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@
 #include "bmc/cli/end_signals.h"
 #include "bmc/cli/metrics_server.h"
 #include "bmc/cli/notify.h"
+#include "bmc/lib/devices.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/metrics.h"
 #include "bmc/lib/origin.h"
@@ -53,6 +56,39 @@ bool report_changes(OriginWatch &watch, bool &explained)
     }
 }
 
+/// Says which interfaces are gone, each once, and ends what is attached to them.
+class InterfaceWatch
+{
+  public:
+    explicit InterfaceWatch(const Attached &attached)
+        : folder_(attached.folder), devices_(check(DeviceMap::open(attached.folder))),
+          interfaces_(attached.record.interface,
+                      attached.record.interface + attached.record.interface_count)
+    {
+    }
+
+    void look()
+    {
+        std::erase_if(interfaces_, [this](const InterfaceRecord &interface) {
+            if (devices_.has(interface.ifindex))
+                return false;
+            detach_links(folder_, interface.ifindex);
+            const std::string line = fmt::format(
+                "{} is gone, or in another network namespace: nothing is answered there; attach "
+                "again when it is back",
+                interface.name);
+            say(line);
+            notify_status(line);
+            return true;
+        });
+    }
+
+  private:
+    std::string folder_;
+    DeviceMap devices_;
+    std::vector<InterfaceRecord> interfaces_; ///< that are still there
+};
+
 /// Says what happens until a signal comes; fails if the instance goes.
 void watch(const std::string &instance, const Attached &attached, EndSignals &signals,
            std::atomic<bool> &origin_attached)
@@ -62,6 +98,7 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
         fail(watch.error().code == ENOENT ? detached_by_another(instance) : watch.error());
     const sigset_t waiting = signals.hold();
     bool explained = false;
+    InterfaceWatch interfaces(attached);
 
     while (!signals.seen()) {
         const auto id = instance_id(attached.folder);
@@ -69,6 +106,7 @@ void watch(const std::string &instance, const Attached &attached, EndSignals &si
             fail(id.error());
         if (!id || *id != attached.id)
             fail(detached_by_another(instance));
+        interfaces.look();
         origin_attached = report_changes(*watch, explained);
 
         pollfd wakeup = {watch->wakeup(), POLLIN, 0};

@@ -236,6 +236,14 @@ Error no_such_instance(const std::string &operation, const std::string &name,
             {}};
 }
 
+void detach_links(const std::string &folder, uint32_t ifindex)
+{
+    for (const std::string &name :
+         {pin_xdp_link(ifindex), pin_tc_link(ifindex, TcDirection::ingress),
+          pin_tc_link(ifindex, TcDirection::egress)})
+        detach_link(fmt::format("{}/{}", folder, name));
+}
+
 Status check_removable(const std::string &folder)
 {
     const auto record = open_record(folder);

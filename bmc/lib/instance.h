@@ -65,6 +65,11 @@ std::vector<uint32_t> program_ids(const std::string &folder, const std::string &
 Error no_such_instance(const std::string &operation, const std::string &name,
                        const std::string &root);
 
+/// Detaches the links of one interface and leaves their pins: what is attached to an
+/// interface goes with it to another network namespace, where its addresses may be
+/// somebody else's. (TC filters do not.)
+void detach_links(const std::string &folder, uint32_t ifindex);
+
 /// Whether remove_instance() can do its work from here: an error if the
 /// instance has TC filters in another network namespace.
 Status check_removable(const std::string &folder);

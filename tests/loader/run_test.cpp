@@ -327,6 +327,28 @@ TEST_F(Run, ClosedPipeDoesNotEndIt)
     expect_gone();
 }
 
+/* What is attached would go with it, and answer there. */
+TEST_F(Run, InterfaceThatMovesIsDetachedFrom)
+{
+    const ExtraInterface extra(server(), "extra0");
+    run_checked({"ip", "address", "add", "10.78.0.1/24", "dev", extra.name()}, &server());
+    Process run = start({extra.name()});
+    ASSERT_NE(xdp_program(server(), extra.name()), 0U);
+    EXPECT_EQ(run.out().find("is gone"), std::string::npos);
+    run_checked({"ip", "link", "set", extra.name(), "netns", lab().name() + "-client"}, &server());
+
+    wait_for(run, extra.name() + " is gone, or in another network namespace");
+    EXPECT_EQ(xdp_program(lab().client(), extra.name()), 0U);
+    for (const TcDirection direction : {TcDirection::ingress, TcDirection::egress})
+        EXPECT_TRUE(tcx_programs(lab().client(), extra.name(), direction).empty());
+    expect_working();
+    run_checked({"ip", "link", "delete", extra.name()}, &lab().client());
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_EQ(run.err(), "");
+    expect_gone();
+}
+
 TEST_F(Run, TellsTheServiceManager)
 {
     /* Abstract names belong to a network namespace: bmc is in that of the lab. */
