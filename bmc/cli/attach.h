@@ -10,13 +10,17 @@
 namespace bmc::cli
 {
 
-/// What SettingOptions::choose() chose, or a failure as of check(). Says so if
-/// options come from a file that nobody named.
-Settings choose(const SettingOptions &options);
+enum class Report { lines, json };
+
+/// What SettingOptions::choose() chose, or a failure as of check(). Says so, in lines,
+/// if options come from a file that nobody named.
+Settings choose(const SettingOptions &options, Report form = Report::lines);
 
 /// Attaches and says what was attached; fails as check() does. One of the signals
-/// ends it, with everything undone. `hold` as in AttachOptions.
-Attached attach_and_report(const Settings &settings, const EndSignals &signals, bool hold);
+/// ends it, with everything undone. `hold` as in AttachOptions. On a terminal it shows
+/// meanwhile what it does.
+Attached attach_and_report(const Settings &settings, const EndSignals &signals, bool hold,
+                           Report form = Report::lines);
 
 } // namespace bmc::cli
 

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "bmc/cli/commands.h"
 #include "bmc/cli/detach.h"
@@ -15,11 +16,35 @@ namespace bmc::cli
 namespace
 {
 
-void run(const std::string &instance)
+struct Arguments {
+    std::string instance = default_instance;
+    bool json = false;
+};
+
+void report_json(const Detached &detached, const std::string &instance)
+{
+    nlohmann::ordered_json origin;
+
+    if (detached.origin)
+        origin = {{"pid", detached.origin->pid},
+                  {"seen", static_cast<bool>(detached.origin->process)}};
+    const nlohmann::ordered_json report = {
+        {"instance", instance},
+        {"origin", std::move(origin)},
+        {"notes", detached.notes},
+    };
+    say(report.dump(4));
+}
+
+void run(const Arguments &arguments)
 {
     const EndSignals finish_first;
+    const Detached detached = check(detach(arguments.instance, Features()));
 
-    report(check(detach(instance, Features())), instance);
+    if (arguments.json)
+        report_json(detached, arguments.instance);
+    else
+        report(detached, arguments.instance);
 }
 
 } // namespace
@@ -36,17 +61,19 @@ void report(const Detached &detached, const std::string &instance)
 
 void add_detach(CLI::App &app)
 {
-    const auto instance = std::make_shared<std::string>(default_instance);
+    const auto arguments = std::make_shared<Arguments>();
     CLI::App *const command =
         app.add_subcommand("detach", "Remove everything that attach made, and nothing else");
 
     command->footer("Examples:\n"
                     "  bmc detach\n"
-                    "  bmc detach --instance web");
-    command->add_option("--instance", *instance, "Name of the instance")
+                    "  bmc detach --instance web --json");
+    command->add_option("--instance", arguments->instance, "Name of the instance")
         ->type_name("NAME")
         ->capture_default_str();
-    command->callback([instance] { run(*instance); });
+    command->add_flag("--json", arguments->json,
+                      "Print one JSON object: the origin that goes on, what was removed besides");
+    command->callback([arguments] { run(*arguments); });
 }
 
 } // namespace bmc::cli

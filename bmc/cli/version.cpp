@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <memory>
+
 #include <fmt/format.h>
 
 #include "bmc/abi/layout.h"
@@ -9,8 +11,20 @@ namespace bmc::cli
 
 void add_version(CLI::App &app)
 {
-    app.add_subcommand("version", "Show the version of bmc and of its shared memory")->callback([] {
-        fmt::print("bmc {} (layout {})\n", BMC_VERSION, BMC_LAYOUT_VERSION);
+    const auto json = std::make_shared<bool>(false);
+    CLI::App *const command =
+        app.add_subcommand("version", "Show the version of bmc and of its shared memory");
+
+    command->footer("Examples:\n"
+                    "  bmc version\n"
+                    "  bmc version --json");
+    command->add_flag("--json", *json, "Print one JSON object");
+    command->callback([json] {
+        if (*json)
+            fmt::print("{{\"version\": \"{}\", \"layout\": {}}}\n", BMC_VERSION,
+                       BMC_LAYOUT_VERSION);
+        else
+            fmt::print("bmc {} (layout {})\n", BMC_VERSION, BMC_LAYOUT_VERSION);
     });
 }
 

@@ -82,6 +82,8 @@ class Builder
         BMC_TRY(step_done("made the folder"));
         BMC_TRY(start_record());
         BMC_TRY(step_done("started the record"));
+        BMC_TRY(step_done(fmt::format("taking {} of memory and loading the programs",
+                                      format_size(options_.memory))));
         const auto programs = Programs::load(plan_.config, options_.access.allow, plan_.split,
                                              plan_.network_namespace);
         if (!programs)

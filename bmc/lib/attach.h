@@ -28,8 +28,9 @@ constexpr uint64_t default_memory = uint64_t{256} << 20;
 constexpr uint16_t default_port = 11211;
 constexpr const char *default_instance = "default";
 
-/// Called after each step of attach with a line that says what was done. False
-/// asks attach to stop: it undoes everything and returns an error.
+/// Called after each step of attach with a line that says what was done, and before
+/// the one that takes long. False asks attach to stop: it undoes everything and returns
+/// an error.
 using Progress = std::function<bool(std::string_view)>;
 
 struct AttachOptions {

@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
+#include "bmc/abi/layout.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/pins.h"
 #include "tests/harness/cache.h"
@@ -81,6 +84,60 @@ TEST_F(AttachConfig, FileIsFoundByTheInstancesName)
     EXPECT_THAT(result.out, AllOf(HasSubstr("options from /etc/bmc/" + instance() + ".toml\n"),
                                   HasSubstr("attached '" + instance() + "'")));
     detach();
+}
+
+/* As long as there is no terminal, only what was done. */
+TEST_F(AttachConfig, ShowsOnATerminalWhatItDoes)
+{
+    const std::string path =
+        write("interface = \"veth0\"\nmemory = \"1M\"\ninstance = \"" + instance() + "\"\n");
+    constexpr const char *step = "taking 1M of memory and loading the programs";
+    const test::Result piped = run_bmc({"attach", "--config", path}, &server());
+    ASSERT_EQ(piped.status, 0) << piped.err;
+    EXPECT_EQ(piped.err, "");
+    detach();
+
+    const test::Result shown =
+        run({"script", "--quiet", "--return", "--command",
+             fmt::format("{} attach --config {}", program_path("bmc"), path), "/dev/null"},
+            &server());
+    ASSERT_EQ(shown.status, 0) << shown.out;
+    const std::string clear = "\r\x1b[K";
+    EXPECT_THAT(shown.out, AllOf(HasSubstr(clear + "bmc: " + step + clear),
+                                 HasSubstr(clear + "attached '" + instance() + "'")));
+    detach();
+}
+
+TEST_F(AttachConfig, Json)
+{
+    const std::string path = write("interface = \"veth0\"\nmemory = \"1M\"\nmode = \"tc\"\n");
+    const std::vector<std::string> attach = {"attach",     "--config", path,
+                                             "--instance", instance(), "--json"};
+    const test::Result attached = run_bmc(attach, &server());
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    const auto report = nlohmann::json::parse(attached.out);
+    EXPECT_EQ(report.at("instance"), instance());
+    EXPECT_EQ(report.at("folder"), instance_folder(BMC_PIN_ROOT, instance()));
+    EXPECT_EQ(report.at("interfaces").at(0).at("name"), "veth0");
+    EXPECT_EQ(report.at("interfaces").at(0).at("mode"), "tc");
+    EXPECT_EQ(report.at("ports").at(0), 11211);
+    EXPECT_EQ(report.at("addresses").size(), 2U);
+    EXPECT_TRUE(report.at("kept").is_null());
+    EXPECT_TRUE(report.at("notes").empty());
+
+    const test::Result upgraded = run_bmc(attach, &server());
+    ASSERT_EQ(upgraded.status, 0) << upgraded.err;
+    EXPECT_EQ(nlohmann::json::parse(upgraded.out).at("kept"), 0);
+
+    const test::Result detached = run_bmc({"detach", "--instance", instance(), "--json"});
+    ASSERT_EQ(detached.status, 0) << detached.err;
+    const auto last = nlohmann::json::parse(detached.out);
+    EXPECT_EQ(last.at("instance"), instance());
+    EXPECT_TRUE(last.at("origin").is_null());
+    EXPECT_TRUE(last.at("notes").empty());
+
+    const auto version = nlohmann::json::parse(run_bmc({"version", "--json"}).out);
+    EXPECT_EQ(version.at("layout"), BMC_LAYOUT_VERSION);
 }
 
 TEST_F(AttachConfig, RunTakesItsOwnOptionsFromTheFile)

@@ -267,13 +267,16 @@ TEST_F(BadInput, HelpAndVersionAreNoErrors)
                                                       {"run", "--help"},
                                                       {"status", "--help"},
                                                       {"stats", "--help"},
+                                                      {"version", "--help"},
                                                       {"version"}}) {
         const test::Result result = run_bmc(arguments);
         EXPECT_EQ(result.status, 0);
         EXPECT_EQ(result.err, "");
         EXPECT_THAT(result.out, HasSubstr("bmc"));
     }
-    EXPECT_THAT(run_bmc({"attach", "--help"}).out, HasSubstr("Examples:"));
+    for (const char *command :
+         {"attach", "check", "detach", "dump", "flush", "run", "status", "stats", "version"})
+        EXPECT_THAT(run_bmc({command, "--help"}).out, HasSubstr("Examples:\n  bmc ")) << command;
 }
 
 } // namespace
