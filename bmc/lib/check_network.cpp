@@ -45,6 +45,7 @@ class InterfaceCheck
     void run()
     {
         check_interface();
+        check_vlans();
         if (const auto here = network_namespace()) {
             const auto instance = instance_at(options_.pin_root, interface_.index, *here);
             if (instance && *instance) {
@@ -92,6 +93,46 @@ class InterfaceCheck
             add("MTU", Verdict::ok, fmt::format("{}", interface_.mtu));
     }
 
+    /// Whether XDP sees the tags of the VLAN devices on top.
+    void check_vlans()
+    {
+        std::vector<std::string> on_top;
+        for (const VlanDevice &vlan : vlan_devices())
+            if (vlan.parent == interface_.name)
+                on_top.push_back(vlan.name);
+
+        const char *const what = "VLAN tags of";
+        if (on_top.empty())
+            add(what, Verdict::ok, "no VLAN device is on top: tagged frames go to the stack");
+        else if (options_.mode == ModeChoice::tc)
+            add(what, Verdict::ok, fmt::format("TC sees those of {}", fmt::join(on_top, ", ")));
+        else if (!interface_.strips_vlan_tags)
+            add(what, Verdict::ok, fmt::format("XDP sees those of {}", fmt::join(on_top, ", ")));
+        else
+            add(what, Verdict::fail,
+                fmt::format("the device strips them, and {} on top of it",
+                            on_top.size() == 1 ? on_top.front() + " is"
+                                               : fmt::format("{} are", fmt::join(on_top, ", "))),
+                fmt::format("`ethtool -K {} rxvlan off` keeps them, or use --mode tc",
+                            interface_.name));
+    }
+
+    /// How much larger than its request a reply of XDP may be.
+    void check_room(bool native)
+    {
+        const char *const what = "room in frames of";
+
+        if (!native)
+            add(what, Verdict::ok,
+                "what the stack leaves, some hundred bytes: larger replies come from memcached");
+        else if (interface_.driver == "veth")
+            add(what, Verdict::ok,
+                "veth gives small packets none behind and about 200 bytes in front: larger "
+                "replies leave from TC ingress");
+        else
+            add(what, Verdict::ok, "the driver's; replies that do not fit leave from TC ingress");
+    }
+
     void add_instance(const std::string &instance)
     {
         if (instance == options_.instance)
@@ -119,6 +160,7 @@ class InterfaceCheck
         }
         if (options_.mode == ModeChoice::generic) {
             add("XDP of", Verdict::ok, "generic: every interface has it, slower than the driver's");
+            check_room(false);
             return;
         }
         check_driver();
@@ -136,8 +178,10 @@ class InterfaceCheck
         } else if (!driver->native && options_.mode == ModeChoice::native) {
             add("XDP of", Verdict::fail, "its driver has no native XDP",
                 "use --mode auto, generic or tc");
+            return;
         } else if (!driver->native) {
             add("XDP of", Verdict::ok, "its driver has no native XDP: TC ingress answers instead");
+            return;
         } else if (!driver->fragments && interface_.mtu > one_page_mtu) {
             add("XDP of", Verdict::warning,
                 fmt::format("its driver runs XDP on frames of one page, which an MTU of {} may "
@@ -153,6 +197,7 @@ class InterfaceCheck
         } else {
             add("XDP of", Verdict::ok, "native");
         }
+        check_room(true);
     }
 
     void check_tc()
@@ -229,8 +274,12 @@ Finding check_sources(const std::vector<Address> &addresses, const Access &acces
             ""};
 }
 
-Findings check_endpoints(const AttachOptions &options, const std::vector<Interface> &interfaces)
+Findings check_endpoints(const AttachOptions &options, std::vector<Interface> interfaces)
 {
+    /* InterfaceCheck has said it of each. */
+    for (Interface &interface : interfaces)
+        interface.strips_vlan_tags = false;
+
     const char *const name = "addresses and ports";
     Surroundings surroundings;
     surroundings.vlans = vlan_devices();
@@ -282,6 +331,11 @@ Findings check_network(const AttachOptions &options, const Features &features)
         return findings;
     for (Finding &finding : check_endpoints(options, interfaces))
         findings.push_back(std::move(finding));
+    /* bmc/bpf/reply.bpf.h: IPV6_MTU_MIN, and no DF over IPv4. */
+    findings.push_back({"path MTU", Verdict::ok,
+                        "not known to the kernel's replies: over IPv4 routers may fragment "
+                        "them, over IPv6 those above 1280 bytes come from memcached",
+                        ""});
     return findings;
 }
 

@@ -139,7 +139,8 @@ TEST_F(Check, FindsEverythingThere)
     for (const char *name :
          {"options", "kernel", "BTF", "privileges", "BPF file system", "BPF", "memory", "instance",
           "interface veth0", "MTU veth0", "TC ingress of veth0", "TC egress of veth0",
-          "addresses and ports", "sources", "origin"})
+          "addresses and ports", "sources", "origin", "VLAN tags of veth0",
+          "room in frames of veth0", "path MTU"})
         EXPECT_EQ(report[name].verdict, "ok") << name << ": " << report[name].message;
     EXPECT_THAT(
         report["addresses and ports"].message,
