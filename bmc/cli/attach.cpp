@@ -125,6 +125,7 @@ void add_attach(CLI::App &app)
                     "  bmc attach --interface eth0 eth1 --port 11211 --memory 8G --instance web\n"
                     "  bmc attach --interface eth0 --allow 10.0.0.0/8 fd00::/8 --budget 10M\n"
                     "  bmc attach --interface veth0 --address 10.77.0.1 fd77::1 --mode tc\n"
+                    "  bmc attach --interface eth0 --group operators\n"
                     "  bmc attach --config web.toml");
     command->add_flag("--json", *json, "Print one JSON object of what was attached");
     command->callback([options, json] {

@@ -10,7 +10,6 @@
 #include "bmc/cli/commands.h"
 #include "bmc/lib/attach.h"
 #include "bmc/lib/cache_reader.h"
-#include "bmc/lib/features.h"
 #include "bmc/lib/samples.h"
 
 namespace bmc::cli
@@ -149,7 +148,6 @@ void print_json(const CacheReader &reader, const Arguments &arguments, const Sam
 
 void run(const Arguments &arguments)
 {
-    check(Features().privilege(Work::read));
     const CacheReader reader = check(CacheReader::open(arguments.instance));
 
     const SampleReader samples = check(SampleReader::open(arguments.instance));

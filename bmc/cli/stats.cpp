@@ -12,7 +12,6 @@
 
 #include "bmc/cli/commands.h"
 #include "bmc/lib/attach.h"
-#include "bmc/lib/features.h"
 #include "bmc/lib/origin_stats.h"
 #include "bmc/lib/status.h"
 
@@ -184,7 +183,6 @@ void print_with_origin(const Stats &stats, const OriginStats &origin)
 
 void run(const Arguments &arguments)
 {
-    check(Features().privilege(Work::read));
     const Stats stats = check(read_stats(arguments.instance));
     std::optional<OriginStats> origin;
 

@@ -11,7 +11,6 @@
 
 #include "bmc/abi/bucket.h"
 #include "bmc/cli/commands.h"
-#include "bmc/lib/features.h"
 #include "bmc/lib/instance.h"
 
 namespace bmc::cli
@@ -141,7 +140,6 @@ void print(const InstanceStatus &status)
 
 void run(const Arguments &arguments)
 {
-    check(Features().privilege(Work::read));
     const std::vector<std::string> names = arguments.instance
                                                ? std::vector<std::string>{*arguments.instance}
                                                : check(list_instances(BMC_PIN_ROOT));

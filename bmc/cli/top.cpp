@@ -14,7 +14,6 @@
 #include "bmc/cli/end_signals.h"
 #include "bmc/cli/screen.h"
 #include "bmc/lib/attach.h"
-#include "bmc/lib/features.h"
 #include "bmc/lib/instance.h"
 
 namespace bmc::cli
@@ -190,7 +189,6 @@ void show(Watched &watched)
 
 void run(const Arguments &arguments)
 {
-    check(Features().privilege(Work::read));
     Watched watched(arguments.instance, arguments.interval);
 
     if (arguments.once || arguments.json || isatty(STDOUT_FILENO) == 0)

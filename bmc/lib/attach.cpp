@@ -96,6 +96,10 @@ class Builder
 
         for (const Interface &interface : plan_.interfaces)
             BMC_TRY(attach_interface(interface, programs->entry()));
+        if (options_.group) {
+            BMC_TRY(let_group_read(folder_, options_.group->id));
+            BMC_TRY(step_done(fmt::format("gave the maps to the group {}", options_.group->name)));
+        }
         return Done{};
     }
 
@@ -245,6 +249,8 @@ Result<Attached> attach_new(const PinRoot &root, const AttachOptions &options, c
 
     Builder builder(options, plan, staging);
     BMC_TRY(builder.build());
+    if (options.group)
+        BMC_TRY(root.let_others_pass());
     BMC_TRY(hold(options, staging, made));
     const auto id = instance_id(staging);
     if (!id)
@@ -283,8 +289,9 @@ Result<Attached> attach_in_some_mode(const PinRoot &root, const AttachOptions &o
 }
 
 /// Upgrades an instance that is attached, with the lock on the root.
-Result<Attached> take_over(const AttachOptions &options, const Features &features,
-                           const std::string &folder, const Existing &existing, const Plan &plan)
+Result<Attached> take_over(const PinRoot &root, const AttachOptions &options,
+                           const Features &features, const std::string &folder,
+                           const Existing &existing, const Plan &plan)
 {
     Attached taken;
 
@@ -302,6 +309,13 @@ Result<Attached> take_over(const AttachOptions &options, const Features &feature
     const auto plan_for_mode = make_plan(same, features);
     if (!plan_for_mode)
         return plan_for_mode.error();
+    /* Before anything that cannot be undone: the process may have no right to. */
+    if (options.group) {
+        BMC_TRY(let_group_read(folder, options.group->id));
+        BMC_TRY(root.let_others_pass());
+    } else {
+        BMC_TRY(let_owner_read(folder));
+    }
     BMC_TRY(upgrade(folder, existing, same, *plan_for_mode));
 
     const auto id = instance_id(folder);
@@ -378,7 +392,7 @@ Result<Attached> attach(const AttachOptions &options, const Features &features)
         if (!existing)
             return existing.error();
         if (*existing)
-            return finish(take_over(options, features, folder, **existing, *plan));
+            return finish(take_over(*root, options, features, folder, **existing, *plan));
         BMC_TRY(remove_other_layout(*root, options.instance));
         notes.push_back(fmt::format("another version of bmc had attached '{}', with another layout "
                                     "of its memory: the cache begins empty",

@@ -42,6 +42,7 @@ struct AttachOptions {
     Access access;
     ModeChoice mode = ModeChoice::automatic;
     TcChoice tc = TcChoice::automatic;
+    std::optional<Group> group; ///< whose members may read the instance
     std::string pin_root = BMC_PIN_ROOT;
     bool hold = false; ///< see Attached::hold
     Progress progress; ///< may be empty

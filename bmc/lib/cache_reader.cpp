@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/cache_reader.h"
 
+#include <cerrno>
+
 #include "bmc/lib/control.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/parse.h"
@@ -28,10 +30,9 @@ Result<CacheReader> CacheReader::open(const std::string &instance, const std::st
 {
     BMC_TRY(check_instance_name(instance));
     const std::string folder = instance_folder(pin_root, instance);
-    if (!is_instance(folder))
-        return no_such_instance("show", instance, pin_root);
     if (const auto control = load_control(folder); !control)
-        return control.error();
+        return control.error().code == ENOENT ? no_such_instance("show", instance, pin_root)
+                                              : control.error();
 
     CacheReader reader;
     const struct {

@@ -14,9 +14,6 @@
 namespace bmc
 {
 
-/// Name of the pinned map with the entries.
-constexpr const char *pin_buckets = "buckets";
-
 /// Whether the kernel would answer with an entry, if an origin is attached, or why not.
 enum class EntryState {
     current,

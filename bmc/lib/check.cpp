@@ -103,6 +103,27 @@ Finding check_bpffs(const AttachOptions &options, const Features &features)
     return {"BPF file system", Verdict::ok, fmt::format("pins go to {}", root), ""};
 }
 
+/// Whether members of the group will get to the pins.
+void check_group(const AttachOptions &options, const Features &features, Findings &findings)
+{
+    if (!options.group)
+        return;
+    const std::string &name = options.group->name;
+    const std::string root = options.pin_root.substr(0, options.pin_root.find_last_of('/'));
+    struct stat info = {};
+    if (!features.may_give_to(options.group->id))
+        findings.push_back({"group", Verdict::fail,
+                            fmt::format("this process may not give files to '{}'", name),
+                            "run as a member of it, or with CAP_CHOWN"});
+    else if (stat(root.c_str(), &info) == 0 && (info.st_mode & S_IXOTH) == 0)
+        findings.push_back({"group", Verdict::warning,
+                            fmt::format("its members may not pass through {}", root),
+                            fmt::format("`chmod 711 {}`; bmc(8) has how to make it last", root)});
+    else
+        findings.push_back(
+            {"group", Verdict::ok, fmt::format("members of '{}' may read the instance", name), ""});
+}
+
 void check_features(const Features &features, Findings &findings)
 {
     if (!features.privilege(Work::attach)) {
@@ -204,6 +225,7 @@ Findings check_machine(const AttachOptions &options, const Features &features)
     check_jit(findings);
     findings.push_back(check_privileges(features));
     findings.push_back(check_bpffs(options, features));
+    check_group(options, features, findings);
     check_features(features, findings);
     findings.push_back(check_budget(options));
     findings.push_back(check_instance(options, features));

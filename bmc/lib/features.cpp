@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/features.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -91,6 +93,31 @@ Status Features::bpffs() const
     return Done{};
 }
 
+uint64_t Features::capabilities() const
+{
+    std::ifstream file(paths_.process_status);
+    std::string word;
+    uint64_t effective = 0;
+
+    while (file >> word) {
+        if (word == "CapEff:") {
+            file >> std::hex >> effective;
+            break;
+        }
+    }
+    return effective;
+}
+
+bool Features::may_give_to(gid_t group) const
+{
+    std::vector<gid_t> groups(static_cast<size_t>(std::max(getgroups(0, nullptr), 0)));
+
+    groups.resize(static_cast<size_t>(
+        std::max(getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
+    return group == getegid() || std::find(groups.begin(), groups.end(), group) != groups.end() ||
+           (capabilities() & capability(CAP_CHOWN)) != 0;
+}
+
 Status Features::privilege(Work work) const
 {
     struct Need {
@@ -104,8 +131,6 @@ Status Features::privilege(Work work) const
         constexpr uint64_t net_admin = capability(CAP_NET_ADMIN);
 
         switch (work) {
-        case Work::read:
-            return {"open the instance", bpf, 0, "CAP_BPF"};
         case Work::detach:
             return {"detach programs", bpf, net_admin, "CAP_BPF and CAP_NET_ADMIN"};
         case Work::attach:
@@ -115,16 +140,7 @@ Status Features::privilege(Work work) const
                 "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"};
     }();
 
-    std::ifstream file(paths_.process_status);
-    std::string word;
-    uint64_t effective = 0;
-
-    while (file >> word) {
-        if (word == "CapEff:") {
-            file >> std::hex >> effective;
-            break;
-        }
-    }
+    const uint64_t effective = capabilities();
     const bool bpf =
         (effective & need.bpf) == need.bpf || (effective & capability(CAP_SYS_ADMIN)) != 0;
 

@@ -2,8 +2,10 @@
 #ifndef BMC_LIB_FEATURES_H
 #define BMC_LIB_FEATURES_H
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "bmc/lib/result.h"
@@ -11,10 +13,10 @@
 namespace bmc
 {
 
-/// What a command does, by the capabilities that it takes: to open pins (read)
-/// CAP_BPF, to take programs off interfaces (detach) CAP_NET_ADMIN too, to load
-/// them (attach) CAP_PERFMON as well.
-enum class Work { attach, detach, read };
+/// What a command does, by the capabilities that it takes: to take programs off
+/// interfaces (detach) CAP_BPF and CAP_NET_ADMIN, to load them (attach) CAP_PERFMON
+/// as well. To read takes none: the modes of the pins decide.
+enum class Work { attach, detach };
 
 /// Something of the kernel's BPF that bmc needs.
 struct KernelFeature {
@@ -47,6 +49,9 @@ class Features
     /// CAP_BPF and CAP_PERFMON.
     Status privilege(Work work) const;
 
+    /// The process may give its files to this group: it is a member or has CAP_CHOWN.
+    bool may_give_to(gid_t group) const;
+
     /// The kernel knows TCX links (6.6 and later); needs privilege(attach).
     bool tcx() const;
 
@@ -54,6 +59,9 @@ class Features
     static std::vector<KernelFeature> kernel_features();
 
   private:
+    /// The process's effective capabilities, one bit each.
+    uint64_t capabilities() const;
+
     Paths paths_;
     mutable std::optional<bool> tcx_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bmc/lib/flush.h"
 
+#include <cerrno>
+
 #include "bmc/lib/control.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/mapped_array.h"
@@ -19,10 +21,9 @@ Result<MappedArray> open_to_write(const std::string &instance, const std::string
 {
     BMC_TRY(check_instance_name(instance));
     const std::string folder = instance_folder(pin_root, instance);
-    if (!is_instance(folder))
-        return no_such_instance("flush", instance, pin_root);
     if (const auto control = load_control(folder); !control)
-        return control.error();
+        return control.error().code == ENOENT ? no_such_instance("flush", instance, pin_root)
+                                              : control.error();
     return MappedArray::open(folder + "/" + name, value_size, MappedArray::Access::write);
 }
 

@@ -11,6 +11,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bmc/abi/layout.h"
+#include "bmc/abi/sample.h"
+#include "bmc/lib/access.h"
 #include "bmc/lib/devices.h"
 #include "bmc/lib/interface.h"
 #include "bmc/lib/libbpf_log.h"
@@ -179,6 +182,8 @@ Result<std::vector<std::string>> list_instances(const std::string &root)
 
     if (!names && names.error().code == ENOENT)
         return std::vector<std::string>();
+    if (!names && names.error().code == EACCES)
+        return Error{"list the folder", root, EACCES, "name one with --instance", {}};
     if (!names)
         return names.error();
     std::erase_if(*names, [&root](const std::string &name) {
@@ -199,6 +204,30 @@ Result<uint64_t> instance_id(const std::string &folder)
     if (stat(folder.c_str(), &info) != 0)
         return Error{"examine the folder", folder, errno, {}, {}};
     return uint64_t{info.st_ino};
+}
+
+Status let_group_read(const std::string &folder, gid_t group)
+{
+    for (const char *const name : {pin_record, pin_buckets, BMC_PIN_CONTROL, BMC_PIN_CLOCKS,
+                                   BMC_PIN_SOCKETS, BMC_PIN_KEY_SAMPLES, BMC_PIN_MISS_LATENCY})
+        BMC_TRY(give_to_group(fmt::format("{}/{}", folder, name), group, 0640));
+    BMC_TRY(let_group_read_set(programs_folder(folder), group));
+    return give_to_group(folder, group, 0710);
+}
+
+Status let_group_read_set(const std::string &set, gid_t group)
+{
+    const std::string allow = fmt::format("{}/{}", set, pin_allow);
+
+    if (exists(allow))
+        BMC_TRY(give_to_group(allow, group, 0640));
+    BMC_TRY(give_to_group(fmt::format("{}/{}", set, pin_counters), group, 0640));
+    return give_to_group(set, group, 0710);
+}
+
+Status let_owner_read(const std::string &folder)
+{
+    return set_mode(folder, 0700);
 }
 
 bool origin_holds(const std::string &folder)

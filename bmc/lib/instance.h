@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 #include "bmc/lib/pins.h"
@@ -19,7 +20,10 @@ namespace bmc
 /// what was done.
 using StepReport = std::function<void(std::string_view)>;
 
-/// Names of pins in an instance's folder beside those of maps.
+/// Names of pins in an instance's folder: of maps, beside those of abi/layout.h, ...
+constexpr const char *pin_buckets = "buckets";
+constexpr const char *pin_counters = "counters";
+/// ... and of what is no part of the programs.
 constexpr const char *pin_record = "instance";
 constexpr const char *pin_devices = "devices";
 std::string pin_xdp_link(uint32_t ifindex);
@@ -48,6 +52,16 @@ Result<std::vector<std::string>> list_instances(const std::string &root);
 
 /// Whether attach made what is in the folder, be it another version's.
 bool is_instance(const std::string &folder);
+
+/// Lets the members of a group open what status, stats, top and dump read of an instance;
+/// not its folder itself, the lock on which says who its origin is.
+Status let_group_read(const std::string &folder, gid_t group);
+
+/// The same for one set of programs: programs_folder() or other_programs_folder().
+Status let_group_read_set(const std::string &set, gid_t group);
+
+/// Takes both back: nobody else passes the instance's folder any more.
+Status let_owner_read(const std::string &folder);
 
 /// A number that tells an instance from those of its name before and after it:
 /// the inode of its folder. (bpffs counts inodes up; one comes again after 2^32.)

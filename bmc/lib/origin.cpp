@@ -4,18 +4,15 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
-#include <cstdio>
-#include <fstream>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "bmc/abi/layout.h"
+#include "bmc/lib/folder_locks.h"
 #include "bmc/lib/instance.h"
 #include "bmc/lib/maps.h"
 #include "bmc/lib/pins.h"
@@ -25,23 +22,6 @@ namespace bmc
 
 namespace
 {
-
-/// Which folder it is, also after it has lost its name.
-struct FolderId {
-    dev_t device;
-    ino_t inode;
-
-    bool operator==(const FolderId &) const = default;
-};
-
-std::optional<FolderId> identify(const std::string &path)
-{
-    struct stat info = {};
-
-    if (stat(path.c_str(), &info) != 0)
-        return std::nullopt;
-    return FolderId{info.st_dev, info.st_ino};
-}
 
 /// The path by which a process has the folder open; nothing if it has not, or
 /// may not be asked. Of a folder without a name it ends in " (deleted)".
@@ -100,29 +80,6 @@ Result<bmc_control> read_control(const Fd &map, const std::string &folder)
 
     BMC_TRY(read_first(map, folder + "/" BMC_PIN_CONTROL, &control));
     return control;
-}
-
-/// Folders that somebody has a flock(2) on, of one file system.
-std::vector<FolderId> locked_folders(dev_t device)
-{
-    std::ifstream file("/proc/locks");
-    std::vector<FolderId> found;
-
-    /* "1: FLOCK  ADVISORY  WRITE 812 00:1b:4711 0 EOF": proc_locks(5). */
-    for (std::string line; std::getline(file, line);) {
-        const std::string_view text = line;
-        unsigned major = 0;
-        unsigned minor = 0;
-        unsigned long long inode = 0;
-        const size_t kind = text.find(" FLOCK ");
-
-        if (kind != std::string_view::npos &&
-            std::sscanf(line.c_str() + kind, " FLOCK %*s %*s %*d %x:%x:%llu", &major, &minor,
-                        &inode) == 3 &&
-            makedev(major, minor) == device)
-            found.push_back({device, static_cast<ino_t>(inode)});
-    }
-    return found;
 }
 
 std::vector<uint32_t> all_pids()

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <grp.h>
 #include <limits>
 #include <optional>
 
@@ -231,6 +232,19 @@ Result<ListenAddress> parse_listen_address(std::string_view text)
         return refused;
     listen.port = *number;
     return listen;
+}
+
+Result<Group> find_group(const std::string &name)
+{
+    const group *const found = getgrnam(name.c_str());
+
+    if (found == nullptr)
+        return Error{"use the group",
+                     fmt::format("'{}'", name),
+                     0,
+                     "there is none of this name; `getent group` lists them",
+                     {}};
+    return Group{found->gr_name, found->gr_gid};
 }
 
 Status check_instance_name(std::string_view name)

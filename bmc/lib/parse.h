@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 #include "bmc/lib/result.h"
@@ -70,6 +71,15 @@ struct ListenAddress {
 /// given, and in brackets if it is IPv6. It may be unspecified: then it stands for
 /// all of the host's.
 Result<ListenAddress> parse_listen_address(std::string_view text);
+
+/// A group of users.
+struct Group {
+    std::string name;
+    gid_t id = 0;
+};
+
+/// Looks a group up by its name.
+Result<Group> find_group(const std::string &name);
 
 /// Checks the name of an instance: 1 to 64 of the characters A-Z a-z 0-9 _ -.
 /// (bpffs reserves the dot, and a name must not look like a path.)

@@ -13,6 +13,8 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
+#include "bmc/lib/folder_locks.h"
+
 namespace bmc
 {
 
@@ -57,6 +59,11 @@ PinRoot::~PinRoot()
         rmdir(path_.c_str()); /* fails, as it should, while anything is in it */
 }
 
+Status PinRoot::let_others_pass() const
+{
+    return set_mode(path_, 0711);
+}
+
 Status pin(int fd, const std::string &path)
 {
     if (bpf_obj_pin(fd, path.c_str()) != 0)
@@ -66,11 +73,38 @@ Status pin(int fd, const std::string &path)
 
 Result<Fd> open_pin(const std::string &path)
 {
+    LIBBPF_OPTS(bpf_obj_get_opts, options);
     Fd fd(bpf_obj_get(path.c_str()));
 
+    if (!fd && errno == EACCES) {
+        options.file_flags = BPF_F_RDONLY;
+        fd = Fd(bpf_obj_get_opts(path.c_str(), &options));
+    }
+    if (!fd && (errno == EACCES || errno == EPERM))
+        return Error{"open the pinned object",
+                     path,
+                     errno,
+                     "run as its owner, or as a member of the group that it was given to with "
+                     "`bmc attach --group`",
+                     {}};
     if (!fd)
         return Error{"open the pinned object", path, errno, {}, {}};
     return fd;
+}
+
+Status set_mode(const std::string &path, mode_t mode)
+{
+    if (chmod(path.c_str(), mode) != 0)
+        return Error{"change the mode of", path, errno, {}, {}};
+    return Done{};
+}
+
+Status give_to_group(const std::string &path, gid_t group, mode_t mode)
+{
+    if (chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
+        return Error{
+            "give to the group", path, errno, "that takes a member of the group, or CAP_CHOWN", {}};
+    return set_mode(path, mode);
 }
 
 Result<std::vector<std::string>> list_folder(const std::string &path)
@@ -154,6 +188,8 @@ bool is_folder_locked(const std::string &path)
 {
     const Fd folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
+    if (!folder && errno == EACCES)
+        return is_listed_as_locked(path);
     return folder && flock(folder.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 

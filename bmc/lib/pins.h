@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "bmc/lib/fd.h"
@@ -33,6 +34,10 @@ class PinRoot
 
     const std::string &path() const { return path_; }
 
+    /// Lets everybody pass to the instances, whose folders have modes of their own. Not
+    /// look into it: who may open it could hold its lock.
+    Status let_others_pass() const;
+
   private:
     PinRoot(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
@@ -43,8 +48,14 @@ class PinRoot
 /// Pins a map, program or link under a path that must not exist.
 Status pin(int fd, const std::string &path);
 
-/// Opens a pinned map, program or link; code ENOENT if there is none.
+/// Opens a pinned map, program or link; code ENOENT if there is none. A map that this
+/// process may only read is opened for reading.
 Result<Fd> open_pin(const std::string &path);
+
+Status set_mode(const std::string &path, mode_t mode);
+
+/// Changes group and mode of a file or folder.
+Status give_to_group(const std::string &path, gid_t group, mode_t mode);
 
 /// Names of what is in a folder, sorted.
 Result<std::vector<std::string>> list_folder(const std::string &path);
@@ -67,7 +78,8 @@ Status remove_folder(const std::string &path);
 /// somebody else has it locked.
 Result<std::optional<Fd>> try_lock_folder(const std::string &path);
 
-/// Whether somebody has it locked so. Looks by taking the lock for an instant.
+/// Whether somebody has it locked so. Looks by taking the lock for an instant; who may
+/// not open the folder asks the kernel's list of locks.
 bool is_folder_locked(const std::string &path);
 
 } // namespace bmc

@@ -57,11 +57,10 @@ Result<SampleReader> SampleReader::open(const std::string &instance, const std::
 
     SampleReader reader;
     reader.folder_ = instance_folder(pin_root, instance);
-    if (!is_instance(reader.folder_))
-        return no_such_instance("show", instance, pin_root);
     const auto control = load_control(reader.folder_);
     if (!control)
-        return control.error();
+        return control.error().code == ENOENT ? no_such_instance("show", instance, pin_root)
+                                              : control.error();
     std::copy(std::begin(control->seed), std::end(control->seed), reader.seed_.begin());
     const int cpus = libbpf_num_possible_cpus();
     if (cpus < 0)

@@ -112,7 +112,7 @@ Status take_budget(Settings &settings, const std::string &value)
     return Done{};
 }
 
-constexpr std::array<Setting, 12> table = {{
+constexpr std::array<Setting, 13> table = {{
     {"interface", SettingType::text, true, "IF", "Interfaces that requests come by",
      SettingScope::attach, nullptr,
      [](Settings &settings, const std::string &value) -> Status {
@@ -193,6 +193,17 @@ constexpr std::array<Setting, 12> table = {{
          return take_choice<tc_kinds>(settings.attach.tc, "kind of TC", value);
      },
      nullptr, [](const Settings &settings) { return choice_name(tc_kinds, settings.attach.tc); }},
+    {"group", SettingType::text, false, "GROUP",
+     "Group whose members may read the instance (status, stats, top, dump) without any privilege",
+     SettingScope::attach, nullptr,
+     [](Settings &settings, const std::string &value) -> Status {
+         auto group = find_group(value);
+         if (!group)
+             return group.error();
+         settings.attach.group = std::move(*group);
+         return Done{};
+     },
+     nullptr, nothing},
     {"verbose", SettingType::flag, false, "",
      "Say each step, and show the kernel's log if it refuses the programs", SettingScope::attach,
      nullptr,
@@ -213,9 +224,8 @@ constexpr std::array<Setting, 12> table = {{
      nullptr, nothing},
     {"keep", SettingType::flag, false, "", "Leave the cache attached at the end", SettingScope::run,
      nullptr,
-     [](Settings &settings, const std::string &value) {
-         return take_flag(settings.keep, "keep", value);
-     },
+     [](Settings &settings,
+        const std::string &value) { return take_flag(settings.keep, "keep", value); },
      nullptr, nothing},
 }};
 

@@ -20,8 +20,6 @@ namespace bmc
 namespace
 {
 
-constexpr const char *pin_counters = "counters";
-
 /* The kernel hands out per-CPU values at multiples of eight bytes. */
 static_assert(sizeof(bmc_counters) % 8 == 0);
 

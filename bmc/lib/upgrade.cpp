@@ -246,6 +246,8 @@ Status upgrade(const std::string &folder, const Existing &existing, const Attach
         return programs.error();
     BMC_TRY(step("loaded the new programs"));
     BMC_TRY(programs->pin_set(coming));
+    if (options.group)
+        BMC_TRY(let_group_read_set(coming, options.group->id));
     BMC_TRY(step("pinned the new programs"));
     BMC_TRY(swap_programs(folder, existing.record, programs->entry(), step));
     BMC_TRY(exchange_folders(programs_folder(folder), coming));

@@ -33,6 +33,10 @@ _bmc() {
         *"{"*) values=${values#*\{} values=${values%\}} values=${values//,/ } ;;
         IF) values=$(command ls /sys/class/net) ;;
         NAME) values=$(command ls /sys/fs/bpf/bmc 2>/dev/null) ;;
+        GROUP)
+            mapfile -t COMPREPLY < <(compgen -g -- "$current")
+            return
+            ;;
         FILE)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")

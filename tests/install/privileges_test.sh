@@ -18,7 +18,7 @@ source "$1/tests/harness/check.sh"
 # Where another user can run them.
 chmod 755 "$scratch"
 cp "$2/bin/bmc" "$2/bin/memcached-sr" "$scratch"
-PATH=$scratch:$PATH
+PATH=$scratch:$PATH:/usr/sbin
 pins=/sys/fs/bpf/bmc
 child=""
 
@@ -44,6 +44,8 @@ become() {
     exec setpriv "${change[@]}" --bounding-set "-all,$2" --inh-caps "-all,$2" --no-new-privs "${@:3}"
 }
 as() { (become "$@"); }
+fails() { ! "$@"; }
+quietly() { "$@" >/dev/null; }
 says() { [[ $("${@:2}" 2>&1 | tee "$scratch/said"; cat "$scratch/said" >&2) == *"$1"* ]]; }
 attached() { [[ -e $pins/default/instance ]]; }
 detached() { ! attached; }
@@ -81,8 +83,8 @@ for user in nobody root; do
     for way in "native tcx" "generic clsact" "tc tcx"; do
         check "$user, $way, attaches" attach "$user" "$all" --mode "${way% *}" --tc "${way#* }"
         check "$user, $way, upgrades" says "upgraded 'default'" attach "$user" "$all"
-        check "$user reads with CAP_BPF alone" says "instance default" stats "$user" +bpf
-        check "$user does not detach with that" refused 1 "CAP_BPF and CAP_NET_ADMIN" \
+        check "$user reads without any" says "instance default" stats "$user" -bpf
+        check "$user does not detach with CAP_BPF alone" refused 1 "CAP_BPF and CAP_NET_ADMIN" \
             detach "$user" +bpf
         check "$user detaches without CAP_PERFMON" detach "$user" +bpf,+net_admin
         check "which leaves nothing" detached
@@ -118,6 +120,47 @@ attach nobody "$all" >/dev/null
 check "an origin without root and capabilities" origin nobody -bpf
 end_origin
 
+# Members of a group read, and can do nothing else.
+detach nobody "$all" >/dev/null
+rm -rf "$pins"
+member() {
+    setpriv --reuid nobody --regid nogroup --groups daemon --bounding-set -all \
+        --inh-caps -all --no-new-privs "$@"
+}
+check "a group that root is no member of" refused 1 "CAP_CHOWN" attach root "$all" --group daemon
+check "which leaves nothing" detached
+check "attach for a group" attach root "$all,+chown" --group daemon --allow 10.0.0.0/8
+for command in stats status dump "top --once"; do
+    # shellcheck disable=SC2086 # an option of its own
+    check "its member reads: $command" quietly member bmc $command --instance default
+done
+check "sees no origin" says "no origin" member bmc stats
+check "does not list" refused 1 "name one with --instance" member bmc status
+check "does not flush" refused 1 "ermi" member bmc flush
+check "does not detach" refused 1 "CAP_BPF and CAP_NET_ADMIN" member bmc detach
+check "does not take the lock" fails member flock --nonblock "$pins/default" true
+check "does not take that of all instances" fails member flock --nonblock "$pins" true
+# bpftool opens for writing.
+check "does not write" says "Permission denied" member bpftool map show pinned "$pins/default/control"
+check "others do not read" refused 1 "bmc attach --group" stats nobody -bpf
+check "an origin started by root" origin root +setuid,+setgid -u nobody
+sees_origin() { member bmc stats --json | jq -e .origin_alive; }
+check "the member sees it" sees_origin
+check "an upgrade without the group" says "upgraded" attach root "$all"
+check "takes it back" refused 1 "bmc attach --group" member bmc stats
+check "an upgrade with the group" says "upgraded" attach root "$all,+chown" --group daemon \
+    --allow 10.0.0.0/8
+for command in stats status dump "top --once"; do
+    # shellcheck disable=SC2086 # an option of its own
+    check "gives it again: $command" quietly member bmc $command --instance default
+done
+check "an upgrade that may not give it" refused 1 "CAP_CHOWN" attach root "$all" --group tty
+check "leaves it" quietly member bmc stats
+end_origin
+detach root "$all" >/dev/null
+
+install -d -o nobody -g nogroup -m 0700 "$pins"
+attach nobody "$all" >/dev/null
 check "root does not trust another's folder" refused 1 "belongs to user" bmc detach
 detach nobody "$all" >/dev/null
 chmod 0700 /sys/fs/bpf

@@ -186,10 +186,13 @@ TEST_F(BadInput, NoPrivilege)
     std::filesystem::permissions(folder, std::filesystem::perms(0755));
     std::filesystem::permissions(program, std::filesystem::perms(0755));
 
+    ASSERT_EQ(run_bmc(attach_with({}), &server()).status, 0);
     const std::pair<std::vector<std::string>, const char *> rows[] = {
         {attach_with({}), "with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"},
         {{"detach", "--instance", instance()}, "with CAP_BPF and CAP_NET_ADMIN"},
-        {{"stats", "--instance", instance()}, "with CAP_BPF\n"},
+        {{"stats", "--instance", instance()}, "bmc attach --group"},
+        {{"dump", "--instance", instance()}, "bmc attach --group"},
+        {{"status"}, "name one with --instance"},
     };
     for (const auto &[command, part] : rows) {
         std::vector<std::string> arguments = {"setpriv",        "--reuid=65534",   "--regid=65534",
@@ -198,6 +201,7 @@ TEST_F(BadInput, NoPrivilege)
         expect_refused(run(arguments, &server()), part);
     }
     std::filesystem::remove_all(folder);
+    ASSERT_EQ(run_bmc({"detach", "--instance", instance()}).status, 0);
 
     std::vector<std::string> arguments = {"setpriv", "--bounding-set=-net_admin",
                                           program_path("bmc")};
@@ -218,7 +222,7 @@ TEST_F(BadInput, LeastPrivilegeWorks)
     };
 
     with("+bpf,+perfmon,+net_admin", attach_with({}));
-    with("+bpf", {"stats", "--instance", instance()});
+    with("-bpf", {"stats", "--instance", instance()});
     with("+bpf,+net_admin", {"detach", "--instance", instance()});
 }
 

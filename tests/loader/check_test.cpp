@@ -106,12 +106,13 @@ class Check : public LoaderTest
     }
 
     /// check() after a command of the shell in a mount namespace of its own.
-    Report check_after(const std::string &shell) const
+    Report check_after(const std::string &shell, std::vector<std::string> more = {}) const
     {
         std::vector<std::string> command = {
             "unshare",          "--mount", "sh", "-c", shell + " && exec \"$0\" \"$@\"",
             program_path("bmc")};
-        const auto rest = arguments("check", {"--json"});
+        more.emplace_back("--json");
+        const auto rest = arguments("check", more);
         command.insert(command.end(), rest.begin(), rest.end());
         return parse(run(command, &server()));
     }
@@ -385,6 +386,20 @@ TEST_F(Check, MachineThatCannot)
     EXPECT_THAT(read_only["BPF file system"].message, HasSubstr("Read-only"));
 }
 
+TEST_F(Check, Group)
+{
+    const auto with_mode = [this](const char *mode) {
+        return check_after(fmt::format("mount -t bpf -o mode={} bpf /sys/fs/bpf", mode),
+                           {"--group", "daemon"})["group"];
+    };
+
+    EXPECT_EQ(with_mode("0711").verdict, "ok");
+    EXPECT_EQ(with_mode("0700").verdict, "warning");
+    EXPECT_THAT(with_mode("0700").advice, HasSubstr("chmod 711 /sys/fs/bpf"));
+    EXPECT_THAT(check({"--group", "nosuch"})["options"].message, HasSubstr("group 'nosuch'"));
+    EXPECT_EQ(check().items.count("group"), 0U);
+}
+
 TEST_F(Check, WithoutPrivileges)
 {
     std::vector<std::string> command = {"setpriv", "--bounding-set=-all", program_path("bmc")};
@@ -397,6 +412,10 @@ TEST_F(Check, WithoutPrivileges)
     EXPECT_EQ(report["BPF features"].verdict, "warning");
     EXPECT_EQ(report["interface veth0"].verdict, "ok");
     EXPECT_EQ(report["TC of veth0"].verdict, "warning");
+
+    std::vector<std::string> for_group = command;
+    for_group.insert(for_group.end(), {"--group", "daemon"});
+    EXPECT_EQ(parse(run(for_group, &server()))["group"].verdict, "fail");
 
     /* What attach asks for is enough. */
     command[1] = "--bounding-set=-all,+bpf,+perfmon,+net_admin";

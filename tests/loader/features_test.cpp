@@ -68,17 +68,16 @@ TEST_F(FeaturesTest, PrivilegeIsWhatTheWorkTakes)
         const char *mask;
         bool attach;
         bool detach;
-        bool read;
     } rows[] = {
-        {"000001ffffffffff", true, true, true},
-        {"000000c000001000", true, true, true},    /* BPF, PERFMON, NET_ADMIN */
-        {"0000000000201000", true, true, true},    /* SYS_ADMIN, NET_ADMIN */
-        {"0000008000001000", false, true, true},   /* BPF, NET_ADMIN */
-        {"000000c000000000", false, false, true},  /* BPF, PERFMON */
-        {"0000008000000000", false, false, true},  /* BPF */
-        {"0000000000200000", false, false, true},  /* SYS_ADMIN */
-        {"0000004000001000", false, false, false}, /* PERFMON, NET_ADMIN */
-        {"0000000000000000", false, false, false},
+        {"000001ffffffffff", true, true},
+        {"000000c000001000", true, true},   /* BPF, PERFMON, NET_ADMIN */
+        {"0000000000201000", true, true},   /* SYS_ADMIN, NET_ADMIN */
+        {"0000008000001000", false, true},  /* BPF, NET_ADMIN */
+        {"000000c000000000", false, false}, /* BPF, PERFMON */
+        {"0000008000000000", false, false}, /* BPF */
+        {"0000000000200000", false, false}, /* SYS_ADMIN */
+        {"0000004000001000", false, false}, /* PERFMON, NET_ADMIN */
+        {"0000000000000000", false, false},
     };
 
     for (const auto &row : rows) {
@@ -86,7 +85,6 @@ TEST_F(FeaturesTest, PrivilegeIsWhatTheWorkTakes)
 
         EXPECT_EQ(static_cast<bool>(features.privilege(Work::attach)), row.attach) << row.mask;
         EXPECT_EQ(static_cast<bool>(features.privilege(Work::detach)), row.detach) << row.mask;
-        EXPECT_EQ(static_cast<bool>(features.privilege(Work::read)), row.read) << row.mask;
     }
 }
 
@@ -98,15 +96,13 @@ TEST_F(FeaturesTest, MissingPrivilegeIsNamedForTheWork)
                 AllOf(HasSubstr("load BPF programs"), HasSubstr("CAP_PERFMON")));
     EXPECT_THAT(none.privilege(Work::detach).error().line(),
                 AllOf(HasSubstr("CAP_NET_ADMIN"), Not(HasSubstr("load"))));
-    EXPECT_THAT(none.privilege(Work::read).error().line(),
-                AllOf(HasSubstr("CAP_BPF"), Not(HasSubstr("load"))));
 }
 
 TEST_F(FeaturesTest, UnreadablePrivilegeIsNone)
 {
     const Features features({.btf = {}, .bpffs = {}, .process_status = file()});
 
-    EXPECT_FALSE(features.privilege(Work::read));
+    EXPECT_FALSE(features.privilege(Work::detach));
 }
 
 } // namespace
