@@ -62,15 +62,24 @@ static __always_inline void *hook_data_end(void *ctx, enum hook hook)
 }
 
 /*
- * A length from 1 to 2048 in a way that the verifier sees. 6.12 has no lower bound for a
- * difference ("R4 invalid zero-sized read"), 6.1 no bounds at all for what comes back
- * from the stack ("R3 min value is outside of the allowed memory range").
+ * A number below 2048, once more in a way that the verifier sees. 6.1 does not know of a
+ * comparison where another copy of the number is used, nor bounds of what comes back
+ * from the stack ("R7 unbounded memory access").
+ */
+static __always_inline __u32 bounded_again(__u32 number)
+{
+    asm volatile("" : "+r"(number));
+    return number & 2047;
+}
+
+/*
+ * The same of a length from 1 to 2048. 6.12 has no lower bound for a difference ("R4
+ * invalid zero-sized read"), 6.1 none for what comes back from the stack ("R3 min value
+ * is outside of the allowed memory range").
  */
 static __always_inline __u32 bounded_length(__u32 length)
 {
-    length--;
-    asm volatile("" : "+r"(length));
-    return (length & 2047) + 1;
+    return bounded_again(length - 1) + 1;
 }
 
 /* Bytes of the frame, fragments of the buffer included. */

@@ -194,10 +194,6 @@ struct part {
     __u8 total;
 };
 
-/* Leaves every place where a datagram may start in struct bmc_reply as it is. */
-#define REPLY_START_MASK 2047
-_Static_assert(BMC_REPLY_HEADERS + BMC_DATAGRAM_DATA <= REPLY_START_MASK, "the last one");
-
 /*
  * Writes all headers in front of the part's text and the whole into the packet.
  * BMC_COUNTER_hit, or why not.
@@ -213,10 +209,7 @@ static __always_inline enum bmc_counter write_datagram(void *ctx, enum hook hook
 
     if (start > p->at || length > BMC_REPLY_HEADERS + BMC_DATAGRAM_DATA || length < ETH_HEADER_SIZE)
         return BMC_COUNTER_rx_pass_internal;
-    /* Changes nothing; 6.1 does not know of the comparison where another copy is used
-       ("R7 unbounded memory access"). */
-    asm volatile("" : "+r"(start));
-    start &= REPLY_START_MASK;
+    start = bounded_again(start);
     /* In this order: Ethernet is written with room for two tags, used or not. */
     write_ethernet(s, s->reply.byte + start);
     if (s->is_ipv6)
@@ -311,7 +304,7 @@ static __always_inline int do_write_reply(void *ctx, enum hook hook, struct rx_s
         if (outcome != BMC_COUNTER_hit)
             return pass(hook, outcome);
     }
-    sum = close_text(s, text_length);
+    sum = close_text(s, bounded_again(text_length));
 
     if (length <= BMC_DATAGRAM_DATA) {
         const struct part whole = {BMC_REPLY_HEADERS, length, sum, 0, 1};
