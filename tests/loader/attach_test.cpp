@@ -59,7 +59,7 @@ class Attach : public LoaderTest
 /* Row 27: what attach made lives without any process, program arrays included. */
 TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
 {
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         const AttachOptions wanted = options(way);
         ASSERT_EQ(run_in_child([&] {
@@ -90,7 +90,7 @@ TEST_F(Attach, Row27WorksWithoutTheProcessThatAttached)
 /* Row 28: after a detach, or a kill, a new attach puts its own programs on both hooks. */
 TEST_F(Attach, Row28SecondAttachRunsItsOwnPrograms)
 {
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         const AttachOptions wanted = options(way);
         ASSERT_TRUE(attach_in(server(), wanted));
@@ -108,7 +108,7 @@ TEST_F(Attach, Row28SecondAttachRunsItsOwnPrograms)
 /* Row 29: detach leaves no program, filter, qdisc, map or pin. */
 TEST_F(Attach, Row29DetachLeavesNothing)
 {
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         const AttachOptions wanted = options(way);
         const auto attached = attach_in(server(), wanted);
@@ -241,7 +241,7 @@ TEST_F(Attach, SaysWhichModeItGot)
 TEST_F(Attach, ServesSeveralInterfaces)
 {
     const ExtraInterface extra(server(), "extra0");
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         AttachOptions wanted = options(way);
         wanted.interfaces = {Lab::interface, extra.name(), Lab::interface};
@@ -310,7 +310,7 @@ TEST_F(Attach, DetachOfClsactFiltersFromAnotherNetworkNamespaceChangesNothing)
 
 TEST_F(Attach, DetachWorksAfterTheInterfaceIsGone)
 {
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         AttachOptions wanted = options(way);
         {
@@ -328,7 +328,7 @@ TEST_F(Attach, DetachWorksAfterTheInterfaceIsGone)
 TEST_F(Attach, DetachWorksAfterTheInterfaceHasMoved)
 {
     const ExtraInterface extra(server(), "extra0");
-    for (const Way &way : all_ways) {
+    for (const Way &way : all_ways()) {
         SCOPED_TRACE(testing::PrintToString(way));
         AttachOptions wanted = options(way);
         wanted.interfaces = {extra.name()};

@@ -138,10 +138,12 @@ void LoaderTest::expect_attached(const NetNs &where, const AttachOptions &option
         {TcDirection::egress, program_id(set + "/tx_filter")},
     };
 
+    const bool filters = options.tc == TcChoice::clsact || !Features().tcx();
+
     for (const std::string &interface : options.interfaces) {
         EXPECT_EQ(xdp_program(where, interface), xdp) << interface;
         for (const auto &[direction, program] : hooks) {
-            if (options.tc == TcChoice::clsact) {
+            if (filters) {
                 EXPECT_THAT(tc_filters(where, interface, direction),
                             testing::HasSubstr(fmt::format(" id {} ", program)));
             } else {
@@ -225,11 +227,18 @@ void PrintTo(const Way &way, std::ostream *out)
     *out << name_of(way);
 }
 
-const std::vector<Way> all_ways = {
-    {ModeChoice::native, TcChoice::tcx},  {ModeChoice::native, TcChoice::clsact},
-    {ModeChoice::generic, TcChoice::tcx}, {ModeChoice::generic, TcChoice::clsact},
-    {ModeChoice::tc, TcChoice::tcx},      {ModeChoice::tc, TcChoice::clsact},
-};
+std::vector<Way> all_ways()
+{
+    const bool tcx = Features().tcx();
+    std::vector<Way> ways;
+
+    for (const ModeChoice mode : {ModeChoice::native, ModeChoice::generic, ModeChoice::tc}) {
+        if (tcx)
+            ways.push_back({mode, TcChoice::tcx});
+        ways.push_back({mode, TcChoice::clsact});
+    }
+    return ways;
+}
 
 std::string way_name(const testing::TestParamInfo<Way> &info)
 {

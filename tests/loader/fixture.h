@@ -41,8 +41,8 @@ struct Way {
 };
 void PrintTo(const Way &way, std::ostream *out);
 
-/// Every way: modes with XDP and without, both kinds of TC.
-extern const std::vector<Way> all_ways;
+/// Every way that this kernel has: modes with XDP and without, both kinds of TC.
+std::vector<Way> all_ways();
 
 /// Its name, as gtest takes one: "native_tcx".
 std::string way_name(const testing::TestParamInfo<Way> &info);

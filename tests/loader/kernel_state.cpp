@@ -119,7 +119,7 @@ std::vector<uint32_t> tcx_programs(const NetNs &where, const std::string &interf
         if (bpf_prog_query(index_of(interface), tcx_hook(direction), 0, nullptr, ids.data(),
                            &count) == 0)
             return;
-        if (errno != ENOENT)
+        if (errno != ENOENT && errno != EINVAL) // EINVAL: a kernel without TCX
             throw system_error("query TCX of " + interface);
         count = 0;
     });
